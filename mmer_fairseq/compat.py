@@ -1,0 +1,328 @@
+"""Every work-around for a fairseq or torch version: one function each, why it is there, when it can go.
+
+Applied once by :func:`apply`, when fairseq imports the user-dir, before it reads its command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shutil
+import sys
+import warnings
+from typing import Any, Callable
+
+import torch
+import torch.distributed as dist
+
+from mmer_fairseq.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+#: The command that runs (``train``, ``validate`` or ``""``) and its whole configuration, once fairseq has read it.
+RUN: dict[str, Any] = {"command": "", "cfg": None}
+
+#: fairseq's early-stopping counters; the task keeps them in its checkpoint state.
+EARLY_STOP: dict[str, Any] = {}
+
+_applied = False
+
+
+def apply() -> None:
+    """Apply all work-arounds, once a process."""
+    global _applied
+    if _applied:
+        return
+    _applied = True
+    readable_errors()
+    allow_namespace_in_checkpoints()
+    quiet_pinned_memory()
+    one_model_under_torchrun()
+    ddp_without_gpu()
+    gather_of_any_size()
+    atomic_checkpoint_copy()
+    checked_and_resumable_selection()
+    exact_numbers_in_logs()
+
+
+def readable_errors() -> None:
+    """A fault in the user's input ends a run with its message alone, no traceback.
+
+    Why: the message names file, line and remedy; fifty lines of fairseq's frames above it hide it. torch wraps
+    an error of a data-loader worker or a spawned process in text, hence the search in the message.
+    Can go: when fairseq reports user errors itself.
+    """
+    previous = sys.excepthook
+    marker = f"{InputError.__module__}.{InputError.__qualname__}: "
+
+    def hook(kind: type, error: BaseException, trace: Any) -> None:
+        text = str(error)
+        if issubclass(kind, InputError) or marker in text:
+            print(f"error: {text.rsplit(marker, 1)[-1].strip()}", file=sys.stderr)
+        else:
+            previous(kind, error, trace)
+
+    sys.excepthook = hook
+
+
+def allow_namespace_in_checkpoints() -> None:
+    """Let torch's safe loading accept the ``argparse.Namespace`` of old fairseq checkpoints.
+
+    Why: torch >= 2.6 refuses every class it does not know, and a Namespace only holds values. Unsafe loading is
+    never used. Can go: never, old checkpoints stay.
+    """
+    torch.serialization.add_safe_globals([argparse.Namespace])
+
+
+def quiet_pinned_memory() -> None:
+    """fairseq asks for pinned memory on machines without an accelerator; torch warns at every epoch.
+
+    Can go: when fairseq sets ``pin_memory`` from the device.
+    """
+    warnings.filterwarnings("ignore", message=".*pin_memory.*no accelerator.*")
+
+
+def _torchrun_world_size() -> int:
+    needed = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK")
+    return int(os.environ["WORLD_SIZE"]) if all(key in os.environ for key in needed) else 1
+
+
+def one_model_under_torchrun() -> None:
+    """``torchrun --nproc-per-node N … fairseq-train --cpu`` trains one model, data-parallel over gloo.
+
+    Why: fairseq-fixed keeps a world size of 1 there and trains N models that overwrite each other; fairseq 0.12.2
+    divides by the number of GPUs, which is 0. The same happens with one GPU a node. Also remembers the whole
+    configuration, which tasks never see. Can go: when fairseq takes its world size from torchrun.
+    """
+    from fairseq.distributed import utils as distributed_utils
+
+    original = distributed_utils.call_main
+
+    def call_main(cfg: Any, main: Callable[..., None], **kwargs: Any) -> None:
+        module = sys.modules.get(main.__module__)
+        RUN["command"] = {"fairseq_cli.train": "train", "fairseq_cli.validate": "validate"}.get(
+            _real_name(module), ""
+        )
+        RUN["cfg"] = cfg
+        world = _torchrun_world_size()
+        settings = cfg.distributed_training
+        if world > 1 and settings.distributed_init_method is None:
+            on_gpu = torch.cuda.is_available() and not cfg.common.cpu
+            settings.distributed_init_method = "env://"
+            settings.distributed_world_size = world
+            settings.distributed_rank = int(os.environ["RANK"])
+            settings.distributed_no_spawn = True
+            settings.device_id = int(os.environ.get("LOCAL_RANK", 0)) if on_gpu else 0
+            if not on_gpu:
+                settings.distributed_backend = "gloo"
+        original(cfg, main, **kwargs)
+
+    distributed_utils.call_main = call_main
+
+
+def train_subset() -> str:
+    """Name of the split that is trained on (``--train-subset``)."""
+    cfg = RUN["cfg"]
+    return str(cfg.dataset.train_subset) if cfg is not None else "train"
+
+
+def seed() -> int:
+    """The run's ``--seed``."""
+    cfg = RUN["cfg"]
+    return int(cfg.common.seed) if cfg is not None else 1
+
+
+def validation_cut_short() -> bool:
+    """Whether the user asked for fewer validation steps than there are (``--max-valid-steps``)."""
+    cfg = RUN["cfg"]
+    return cfg is not None and cfg.dataset.max_valid_steps is not None
+
+
+def _real_name(module: Any) -> str:
+    """The module's import name, also when it runs as ``__main__`` (``python -m fairseq_cli.train``)."""
+    spec = getattr(module, "__spec__", None)
+    return spec.name if spec is not None else getattr(module, "__name__", "")
+
+
+def refuse_lost_torchrun() -> None:
+    """Stop when torchrun started several processes but fairseq is about to train alone in each.
+
+    Why: ``fairseq-hydra-train`` reads its configuration before it imports the user-dir, too late for
+    :func:`one_model_under_torchrun`. Can go: with that function.
+    """
+    world = _torchrun_world_size()
+    if world > 1 and not dist.is_initialized():
+        raise InputError.of(
+            where="torchrun",
+            expected=f"{world} processes that train one model",
+            found="processes that fairseq did not connect",
+            remedy="use fairseq-train in place of fairseq-hydra-train, or add to the latter "
+            f"distributed_training.distributed_world_size={world} distributed_training.distributed_init_method=env:// "
+            "distributed_training.distributed_rank=$RANK distributed_training.distributed_no_spawn=true "
+            "distributed_training.distributed_backend=gloo",
+        )
+
+
+def ddp_without_gpu() -> None:
+    """Let fairseq's default ``--ddp-backend`` wrap a model that lives on the CPU or leaves parameters unused.
+
+    Why: fairseq always passes ``device_ids``, which torch refuses for a CPU module; and a batch in which a
+    modality is missing everywhere leaves that encoder without gradient, which torch must be told to look for.
+    Can go: when fairseq passes ``device_ids=None`` on the CPU.
+    """
+    from fairseq.models import distributed_fairseq_model as room
+
+    original = room.DistributedDataParallel
+
+    def wrap(module: torch.nn.Module, device_ids: Any = None, output_device: Any = None, **kwargs: Any) -> Any:
+        if next(module.parameters()).device.type == "cpu":
+            device_ids = output_device = None
+        kwargs["find_unused_parameters"] = True
+        return original(module=module, device_ids=device_ids, output_device=output_device, **kwargs)
+
+    room.DistributedDataParallel = wrap
+
+
+def gather_of_any_size() -> None:
+    """Gather Python objects over processes with torch's own function.
+
+    Why: fairseq's needs a GPU and refuses more than 16 KiB, which the sums of a few dozen batches exceed.
+    Can go: when fairseq uses ``all_gather_object``.
+    """
+    from fairseq.distributed import utils as distributed_utils
+
+    def all_gather_list(data: Any, group: Any = None, max_size: int = 0) -> list[Any]:
+        from fairseq import utils
+
+        group = distributed_utils.get_global_group() if group is None else group
+        gathered: list[Any] = [None] * dist.get_world_size(group)
+        dist.all_gather_object(gathered, utils.move_to_cpu(data), group=group)
+        return gathered
+
+    distributed_utils.all_gather_list = all_gather_list
+
+
+def atomic_checkpoint_copy() -> None:
+    """``checkpoint_last.pt`` is either the old file or the new one, whenever the process is killed.
+
+    Why: fairseq writes the first checkpoint of a step atomically but copies it to the other names in place.
+    Can go: when fairseq copies to a temporary name first.
+    """
+    from fairseq import checkpoint_utils
+
+    class AtomicPathManager(checkpoint_utils.PathManager):  # type: ignore[name-defined, misc]
+        @staticmethod
+        def copy(src_path: str, dst_path: str, overwrite: bool = False) -> bool:
+            partial = f"{dst_path}.partial"
+            shutil.copyfile(src_path, partial)
+            os.replace(partial, dst_path)
+            return True
+
+    checkpoint_utils.PathManager = AtomicPathManager
+
+
+def _train_modules() -> list[Any]:
+    """fairseq's training program: the imported module and, under ``python -m``, the one that runs."""
+    import fairseq_cli.train as imported
+
+    running = sys.modules.get("__main__")
+    same = running is not None and _real_name(running) == "fairseq_cli.train" and hasattr(running, "validate")
+    return [imported, running] if same else [imported]
+
+
+def checked_and_resumable_selection() -> None:
+    """``--best-checkpoint-metric`` with a wrong name says which names there are; ``--patience`` survives a resume.
+
+    Why: fairseq fails with a bare ``KeyError`` after the first epoch, and counts the epochs without improvement
+    in memory only, so that a killed and resumed run stops at another epoch. Can go: when fairseq does both.
+    """
+    for room in _train_modules():
+        room.get_valid_stats = _checked_valid_stats(room.get_valid_stats)
+        room.should_stop_early = _kept_early_stop(room.should_stop_early)
+
+
+def _checked_valid_stats(original: Callable[..., Any]) -> Callable[..., Any]:
+    def get_valid_stats(cfg: Any, trainer: Any, stats: dict[str, Any], *rest: Any) -> dict[str, Any]:
+        check_selection(cfg.checkpoint, {name: None for name in stats})
+        return original(cfg, trainer, stats, *rest)
+
+    return get_valid_stats
+
+
+def _kept_early_stop(original: Callable[..., Any]) -> Callable[..., Any]:
+    def should_stop_early(cfg: Any, valid_loss: Any) -> bool:
+        # the original keeps its state on the name it finds in its module, which is now this function
+        vars(should_stop_early).update(EARLY_STOP)
+        stop = original(cfg, valid_loss)
+        EARLY_STOP.update({key: value for key, value in vars(should_stop_early).items() if key != "__wrapped__"})
+        return stop
+
+    return should_stop_early
+
+
+def check_selection(checkpoint: Any, higher_is_better: dict[str, Any]) -> None:
+    """Check ``--best-checkpoint-metric`` and its direction.
+
+    Args:
+        checkpoint: fairseq's checkpoint configuration.
+        higher_is_better: the metrics that will be there; ``None`` where the direction is unknown.
+
+    Raises:
+        InputError: the metric does not exist, or the best checkpoint would be the worst one.
+    """
+    name, maximise = checkpoint.best_checkpoint_metric, checkpoint.maximize_best_checkpoint_metric
+    if name not in higher_is_better:
+        raise InputError.of(
+            where="--best-checkpoint-metric",
+            expected=f"one of {', '.join(higher_is_better)}",
+            found=repr(name),
+            remedy="name one of these metrics",
+        )
+    wanted = higher_is_better[name]
+    if wanted is not None and wanted != maximise:
+        raise InputError.of(
+            where=f"--best-checkpoint-metric {name}",
+            expected=f"a {'higher' if wanted else 'lower'} value to be the better one",
+            found=f"--maximize-best-checkpoint-metric {'given' if maximise else 'not given'}",
+            remedy=f"{'add' if wanted else 'leave out'} --maximize-best-checkpoint-metric",
+        )
+
+
+def exact_numbers_in_logs() -> None:
+    """Print metrics with nine significant digits, and never the raw sums they are made from.
+
+    Why: fairseq prints six digits, too few to compare a printed metric with another program's to 1e-6; and
+    ``fairseq-validate`` shows every logged sum, confusion counts included, on its progress bar.
+    Can go: when the number of digits is an option.
+    """
+    from fairseq.logging import progress_bar
+
+    original = progress_bar.format_stat
+
+    def format_stat(stat: Any) -> Any:
+        if isinstance(stat, float):
+            return f"{stat:.9g}"
+        if torch.is_tensor(stat) and stat.numel() > 1:
+            return "…"
+        return original(stat)
+
+    progress_bar.format_stat = format_stat
+
+
+def accept_data_flag(parser: argparse.ArgumentParser) -> None:
+    """Accept ``--data DIR`` next to fairseq's positional ``DIR``.
+
+    Why: a dataclass field named ``data`` becomes positional, the original's commands say ``--data``. argparse
+    cannot take one value in both places on Python 3.9–3.11, so the command line decides which one exists.
+    Can go: when fairseq gives that field both forms.
+    """
+    if not any(word == "--data" or word.startswith("--data=") for word in sys.argv):
+        return
+    for action in list(parser._actions):
+        if action.dest == "data" and not action.option_strings:
+            parser._remove_action(action)  # also reached through argument groups, which share the list
+            for group in parser._action_groups:
+                if action in group._group_actions:
+                    group._group_actions.remove(action)
+    parser.add_argument("--data", required=True, metavar="DIR", help="corpus folder")

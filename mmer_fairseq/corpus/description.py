@@ -1,0 +1,150 @@
+"""``corpus.yaml``: what a corpus is, its label spaces and its feature stores.
+
+name: toy
+licence: MIT
+link: https://…            # optional
+media_root: .              # relative to corpus.yaml, or absolute
+text: words                # words | ids (RoBERTa's BPE ids)
+labels:                    # one or several label spaces; the first is the default
+  emotion:   {kind: classes, column: emotion, classes: [neutral, happy], ignore: [xxx]}
+  emotions:  {kind: multilabel, columns: [happy, sad]}
+  sentiment: {kind: score, columns: [sentiment], range: [-3, 3]}
+  affect:    {kind: trace, column: trace, names: [valence, arousal], rate: 10, range: [-1, 1], invalid: -5}
+features:                  # feature stores, relative to corpus.yaml or absolute
+  wav2vec: {path: features/wav2vec, modality: audio}
+other_columns: [gender]    # columns of the split files that nothing reads
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .clip import CLIP_COLUMNS, MODALITIES
+from .faults import Fault, hint
+from .fields import Fields
+from .labels import LabelSpace
+from .spaces import read_space
+from .yamlfile import Lines, parse_yaml
+
+FILE = "corpus.yaml"
+TEXT_FORMS = ("words", "ids")
+
+REQUIRED = ("name", "labels")
+OPTIONAL = ("licence", "link", "media_root", "text", "features", "other_columns")
+STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+
+
+@dataclass(frozen=True)
+class FeatureEntry:
+    """A feature store of a corpus: its name, its absolute path, and the modality it was made from."""
+
+    name: str
+    path: Path
+    modality: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """What ``corpus.yaml`` says."""
+
+    name: str
+    media_root: Path
+    text_form: str = "words"
+    licence: str = ""
+    link: str = ""
+    labels: Mapping[str, LabelSpace] = field(default_factory=dict)
+    features: Mapping[str, FeatureEntry] = field(default_factory=dict)
+    other_columns: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that a split file may have."""
+        label_columns = [column for space in self.labels.values() for column in space.columns]
+        return tuple(dict.fromkeys([*CLIP_COLUMNS, *label_columns, *self.other_columns]))
+
+
+def parse_description(text: str, path: Path, fault: Fault) -> Description | None:
+    """Read the text of a ``corpus.yaml``.
+
+    Args:
+        text: its content.
+        path: the file, for messages; its folder is what relative paths start from.
+        fault: told about every fault.
+
+    Returns:
+        What it says; None when it is no YAML mapping or has no usable label space.
+    """
+    value, lines = parse_yaml(text, path, fault)
+    if value is None:
+        return None
+    fields = Fields(lines, fault)
+    fields.keys(value, (), REQUIRED, OPTIONAL)
+    folder = path.parent.absolute()
+    text_form = fields.text(value, "text", default="words")
+    if text_form not in TEXT_FORMS:
+        fields.wrong(("text",), "words or ids", repr(text_form), "write 'text: words' or 'text: ids'")
+    spaces = fields.mapping(value, "labels")
+    labels = {name: read_space(name, entry, fields) for name, entry in spaces.items()}
+    features = parse_features(fields.mapping(value, "features"), folder, lines, fault)
+    description = Description(
+        name=fields.text(value, "name", default=folder.name),
+        media_root=Path(os.path.normpath(folder / fields.text(value, "media_root", default="."))),
+        text_form=text_form,
+        licence=fields.text(value, "licence"),
+        link=fields.text(value, "link"),
+        labels={name: space for name, space in labels.items() if space is not None},
+        features=features,
+        other_columns=(*fields.words(value, "other_columns"), *_columns_of_faulty(spaces, labels)),
+    )
+    if not spaces and isinstance(value.get("labels"), dict):
+        fields.wrong(
+            ("labels",), "one label space at least", "none", "describe the labels of the split files"
+        )
+    return description if description.labels else None
+
+
+def _columns_of_faulty(entries: Mapping[str, Any], spaces: Mapping[str, LabelSpace | None]) -> list[str]:
+    """Columns of label spaces with a fault: known all the same, so that one fault is not reported twice."""
+    columns: list[str] = []
+    for name, entry in entries.items():
+        if spaces[name] is None and isinstance(entry, dict):
+            named = [entry.get("column"), entry.get("columns")]
+            columns += [str(x) for item in named for x in (item if isinstance(item, list) else [item]) if x]
+    return columns
+
+
+def parse_features(
+    entries: Mapping[str, Any],
+    folder: Path,
+    lines: Lines,
+    fault: Fault,
+    keys: tuple[str, ...] = ("features",),
+) -> dict[str, FeatureEntry]:
+    """Read the mapping name → {path, modality} of the feature stores; paths start from ``folder``."""
+    fields = Fields(lines, fault)
+    found = {}
+    for name, entry in entries.items():
+        at = (*keys, name)
+        if not STORE_NAME.fullmatch(name):
+            fields.wrong(
+                at, "a name of letters, digits, '_', '-', '.' and '+'", repr(name), "rename the store"
+            )
+            continue
+        if not isinstance(entry, dict):
+            fields.wrong(
+                at, "a mapping with 'path' and 'modality'", repr(entry), "write {path: …, modality: …}"
+            )
+            continue
+        fields.keys(entry, at, ("path", "modality"), ())
+        path, modality = fields.text(entry, "path", at=at), fields.text(entry, "modality", at=at)
+        if modality and modality not in MODALITIES:
+            remedy = hint(modality, MODALITIES, f"write one of {', '.join(MODALITIES)}")
+            fields.wrong((*at, "modality"), f"one of {', '.join(MODALITIES)}", repr(modality), remedy)
+        elif path and modality:
+            found[name] = FeatureEntry(name, Path(os.path.normpath(folder / path)), modality)
+    return found

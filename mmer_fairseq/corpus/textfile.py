@@ -1,0 +1,70 @@
+"""Text files as users save them: UTF-8, with or without a byte order mark, lines ending in LF or CRLF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import InputError
+from .faults import Fault
+
+
+def read_utf8(path: str | Path, what: str, fault: Fault, where: str | None = None) -> str | None:
+    """Read a text file.
+
+    Args:
+        path: the file.
+        what: what it is, for messages ("a trace file").
+        fault: told about a file that is missing, is a folder, cannot be read, is empty or is not UTF-8.
+        where: ``path:line`` of the corpus row that names the file (default: the file itself).
+
+    Returns:
+        Its text with ``\\n`` line ends and no byte order mark; None when there was a fault.
+    """
+    path = Path(path)
+    problem = _missing(path)
+    content = b""
+    if not problem:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+    if problem:
+        fault(
+            InputError.of(
+                where=where or path,
+                expected=what,
+                found=f"{problem}: {path}" if where else problem,
+                remedy="correct the path or add the file",
+            )
+        )
+        return None
+    if not content.strip(b"\xef\xbb\xbf \t\r\n"):
+        fault(
+            InputError.of(
+                where=where or path,
+                expected=what,
+                found=f"an empty file: {path}" if where else "an empty file",
+                remedy="write its content or name another file",
+            )
+        )
+        return None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        fault(
+            InputError.of(
+                where=f"{path}:{line}",
+                expected="text in UTF-8",
+                found=f"byte 0x{content[error.start]:02x} at position {error.start}",
+                remedy="save the file as UTF-8",
+            )
+        )
+        return None
+    return text.replace("\r\n", "\n")
+
+
+def _missing(path: Path) -> str:
+    if path.is_dir():
+        return "a folder"
+    return "" if path.exists() else "no such file"

@@ -1,0 +1,139 @@
+"""Criterion ``emotion_prediction_cri``: the objective of the label space, auxiliary losses, and sums to make metrics from."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Tuple
+
+import torch
+from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.dataclass import FairseqDataclass
+from fairseq.logging import metrics as log
+from torch import Tensor
+
+from mmer_fairseq import compat, metrics
+from mmer_fairseq.criterions import objectives
+from mmer_fairseq.criterions.predictions import Predictions
+from mmer_fairseq.errors import InputError
+
+#: Before the keys of the sums, so that fairseq keeps them but does not show them.
+HIDDEN = "_"
+
+
+@dataclass
+class EmotionPredictionCriterionConfig(FairseqDataclass):
+    save_predictions: str = field(
+        default="", metadata={"help": "write id, target, prediction and scores of every evaluated clip to this TSV file"}
+    )
+    auxiliary_weight: float = field(
+        default=1.0, metadata={"help": "weight of each auxiliary output's loss, for models that have some"}
+    )
+
+
+@register_criterion("emotion_prediction_cri", dataclass=EmotionPredictionCriterionConfig)
+class EmotionPredictionCriterion(FairseqCriterion):
+    """Scores a model's logits against the corpus' labels.
+
+    The loss is summed; its gradient is divided by the sample size: clips, or labelled values of traces. What is
+    logged are sums alone, so that any batch size and number of processes gives the same metrics.
+
+    Args:
+        cfg: the flags above.
+        task: gives label space and objective.
+    """
+
+    def __init__(self, cfg: EmotionPredictionCriterionConfig, task: Any) -> None:
+        super().__init__(task)
+        self.cfg = cfg
+        labels = task.labels
+        self.kind = labels.kind
+        self.objective = objectives.objective(labels.kind, task.objective)
+        self.metrics = metrics.build(
+            labels.kind, labels.names, task.objective, range=labels.range, eval_matric=bool(task.cfg.eval_matric)
+        )
+        self._keys = list(self.metrics.zeros())
+        self._memo: Tuple[Any, Dict[str, float]] = (None, {})
+        path = cfg.save_predictions or task.cfg.save_predictions
+        self.predictions = Predictions(path, labels, task.objective) if path else None
+        self._check_selection()
+
+    @classmethod
+    def build_criterion(cls, cfg: Any, task: Any) -> "EmotionPredictionCriterion":
+        return cls(cfg, task)
+
+    def _check_selection(self) -> None:
+        """Refuse a wrong ``--best-checkpoint-metric`` before the first epoch, not after it."""
+        cfg = compat.RUN["cfg"]
+        if compat.RUN["command"] != "train" or cfg is None or cfg.dataset.disable_validation:
+            return
+        compat.check_selection(cfg.checkpoint, {"loss": False, **self.metrics.higher_is_better})
+
+    def forward(self, model: Any, sample: Dict[str, Any], reduce: bool = True) -> Tuple[Any, float, Dict[str, Any]]:
+        """Loss, sample size and sums of one batch (see ``mmer_fairseq.data.collate`` for its form)."""
+        output = model(**sample["net_input"])
+        logits, target, mask = output["logits"], sample["target"], sample.get("target_mask")
+        self._check_shape(logits, target)
+        loss, terms = self.objective.loss(logits, target, mask)
+        logging = {"loss": float(loss.detach()), "clips": len(target)}
+        for auxiliary in output.get("aux", {}).values():
+            loss = loss + self.cfg.auxiliary_weight * self.objective.loss(auxiliary, target, mask)[0]
+        size = terms if self.kind == "trace" else len(target)
+        sums = self.metrics.sums(logits.detach(), target, mask)
+        logging.update({HIDDEN + key: value for key, value in sums.items()})
+        logging.update(
+            total_loss=float(loss.detach()), sample_size=size, nsentences=len(target), ntokens=sample["ntokens"]
+        )
+        if self.predictions is not None and not model.training:
+            self.predictions.add(sample["id"], logits.detach(), target, mask)
+        return loss, size, logging
+
+    def _check_shape(self, logits: Tensor, target: Tensor) -> None:
+        wanted = 3 if self.kind == "trace" else 2
+        if logits.dim() != wanted:
+            raise InputError.of(
+                where="--labels",
+                expected="a trace model for labels over time, a clip model for labels of whole clips",
+                found=f"{self.kind} labels and a model that gives {'a trace' if logits.dim() == 3 else 'one output a clip'}",
+                remedy="choose another label space with --labels, or another --arch",
+            )
+
+    def no_logging(self) -> Dict[str, Any]:
+        """What a process logs that has no batch: zeros of the same form."""
+        zeros = {HIDDEN + key: value for key, value in self.metrics.zeros().items()}
+        plain = dict.fromkeys(("loss", "clips", "total_loss", "sample_size", "nsentences", "ntokens"), 0)
+        return {**plain, **zeros}
+
+    def log_metrics(self, logging_outputs: List[Dict[str, Any]]) -> None:
+        """Hand the sums to fairseq's meters and derive every metric from their totals."""
+        total = {key: sum(each[key] for each in logging_outputs) for key in self.no_logging()}
+        size = float(total["sample_size"])
+        if not size:
+            return
+        log.log_scalar("loss", float(total["loss"]) / size / math.log(2), size, round=9)
+        if total["total_loss"] != total["loss"]:
+            log.log_scalar("total_loss", float(total["total_loss"]) / size / math.log(2), size, round=9)
+        log.log_scalar(HIDDEN + "clips", float(total["clips"]))
+        log.log_derived("clips", lambda meters: int(meters[HIDDEN + "clips"].sum))
+        for key in self._keys:
+            log.log_scalar(HIDDEN + key, torch.as_tensor(total[HIDDEN + key]).cpu().double())
+        for name in self.metrics.names:
+            log.log_derived(name, lambda meters, name=name: self._derived(meters)[name])
+
+    def _derived(self, meters: Any) -> Dict[str, float]:
+        sums = {key: meters[HIDDEN + key].sum for key in self._keys}
+        first = sums[self._keys[0]]
+        if self._memo[0] is not first:  # fairseq asks for each metric by itself; an update makes a new tensor
+            self._memo = (first, {name: float(value) for name, value in self.metrics.compute(sums).items()})
+        return self._memo[1]
+
+    @staticmethod
+    def reduce_metrics(logging_outputs: List[Dict[str, Any]]) -> None:
+        """Nothing: the task calls :meth:`log_metrics`, which needs the label space."""
+
+    @staticmethod
+    def logging_outputs_can_be_summed() -> bool:
+        return True
+
+    def write_predictions(self, dataset: Any) -> None:
+        """Write what was collected for ``--save-predictions``, if it was asked for."""
+        if self.predictions is not None:
+            self.predictions.write(dataset)

@@ -1,0 +1,104 @@
+"""``--save-predictions``: id, target, prediction and scores of every evaluated clip, in one table."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+from torch import Tensor
+
+#: Separates the values of a cell that holds several.
+JOIN = "|"
+
+
+class Predictions:
+    """Collects the evaluated clips of one process and writes those of all processes.
+
+    The file is tab-separated with a header: ``id``, ``split``, ``target``, ``prediction``, then ``score_<name>`` for
+    each class, label or column. Classes: names, and probabilities as scores. Multilabel: the names that hold, joined
+    by ``|``, and probabilities. Scores: the numbers themselves. Traces: one row a step, with ``step`` after ``split``
+    and an empty target where there is no label.
+
+    Args:
+        path: of the file; a second evaluated split is added to it.
+        labels: the label space (``kind``, ``names``).
+        objective: says how logits become scores.
+    """
+
+    def __init__(self, path: str, labels: Any, objective: str) -> None:
+        self.path = Path(path)
+        self.kind = labels.kind
+        self.names = list(labels.names)
+        self.objective = objective
+        self._rows: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
+        self._written: dict[str, list[str]] = {}
+
+    def add(self, index: Tensor, logits: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
+        """Collect a batch.
+
+        Args:
+            index: LongTensor [B], positions of the clips in their split.
+            logits: the model's output, [B, C] or [B, T, N].
+            target: the batch's targets.
+            mask: BoolTensor of a trace, ``True`` = no label.
+        """
+        scores = self._scores(logits.double()).cpu()
+        for row, position in enumerate(index.tolist()):
+            here = None if mask is None else mask[row].cpu()
+            self._rows[position] = (scores[row], target[row].cpu(), here)
+
+    def _scores(self, logits: Tensor) -> Tensor:
+        if self.objective == "binary_softmax":
+            return logits.reshape(len(logits), -1, 2).softmax(-1)[..., 1]
+        if self.objective == "softmax":
+            return logits.softmax(-1)
+        return logits.sigmoid() if self.objective == "bce" else logits
+
+    def write(self, dataset: Any) -> None:
+        """Gather from all processes and write the file, in the order of the split; the first process writes.
+
+        Args:
+            dataset: the evaluated :class:`mmer_fairseq.data.dataset.EmotionDataset`.
+        """
+        rows, self._rows = self._rows, {}
+        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+            parts: list[Any] = [None] * dist.get_world_size()
+            dist.all_gather_object(parts, rows)
+            if dist.get_rank() != 0:
+                return
+            rows = {position: row for part in parts for position, row in part.items()}
+        split = dataset.clips[0].split
+        self._written[split] = [
+            line for i in sorted(rows) for line in self._lines(dataset.clips[i], *rows[i])
+        ]
+        header = ["id", "split"] + (["step"] if self.kind == "trace" else []) + ["target", "prediction"]
+        header += [f"score_{name}" for name in self.names]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(f"{self.path.name}.partial")
+        lines = ["\t".join(header)] + [line for lines in self._written.values() for line in lines]
+        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        os.replace(partial, self.path)
+
+    def _lines(self, clip: Any, scores: Tensor, target: Tensor, mask: Tensor | None) -> list[str]:
+        if self.kind != "trace":
+            return ["\t".join([clip.id, clip.split, *self._cells(scores, target)])]
+        steps = len(scores) if mask is None else len(mask)
+        lines = []
+        for step in range(steps):
+            known = target[step] if mask is None else target[step].masked_fill(mask[step], float("nan"))
+            lines.append("\t".join([clip.id, clip.split, str(step), *self._cells(scores[step], known)]))
+        return lines
+
+    def _cells(self, scores: Tensor, target: Tensor) -> list[str]:
+        numbers = [f"{value:.9g}" for value in scores.tolist()]
+        if self.kind == "classes":
+            return [self.names[int(target)], self.names[int(scores.argmax())], *numbers]
+        if self.kind == "multilabel":
+            truth = JOIN.join(name for name, value in zip(self.names, target.tolist()) if value > 0.5)
+            found = JOIN.join(name for name, value in zip(self.names, scores.tolist()) if value > 0.5)
+            return [truth, found, *numbers]
+        truth = JOIN.join("" if value != value else f"{value:.9g}" for value in target.tolist())
+        return [truth, JOIN.join(numbers), *numbers]
+

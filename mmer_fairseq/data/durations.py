@@ -1,0 +1,66 @@
+"""How long each clip's media are, from their headers, remembered beside the corpus between runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from mmer_fairseq.corpus import Clip
+from mmer_fairseq.data.sources import RawSource, StoredSource
+
+#: Clips from which on a progress bar is worth its lines.
+MANY = 500
+
+
+class Durations:
+    """Seconds of a clip's medium; headers are read once and kept in ``.mmer/durations.json`` of the corpus.
+
+    The file is a cache: entries carry size and modification time of the medium, a broken or unwritable file only
+    costs the time to read the headers again.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self.path = Path(directory) / ".mmer" / "durations.json"
+        try:
+            kept = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            kept = {}
+        self._seconds: dict[str, float] = kept if isinstance(kept, dict) else {}
+        self._changed = False
+
+    def __call__(self, source: RawSource | StoredSource, clip: Clip) -> float:
+        """Seconds of this modality of this clip (0 where the source does not need them)."""
+        if isinstance(source, StoredSource) or source.modality == "text":
+            return 0.0
+        medium = clip.media[source.modality]
+        try:
+            stat = os.stat(medium)
+        except OSError:
+            return source.seconds(clip)  # says what is wrong with the medium
+        key = f"{source.modality}|{medium}|{clip.start}|{clip.end}|{stat.st_size}|{stat.st_mtime_ns}"
+        if key not in self._seconds:
+            self._seconds[key] = source.seconds(clip)
+            self._changed = True
+        return self._seconds[key]
+
+    def save(self) -> None:
+        """Write what was learnt, if the corpus folder can be written to."""
+        if not self._changed:
+            return
+        partial = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        try:
+            self.path.parent.mkdir(exist_ok=True)
+            partial.write_text(json.dumps(self._seconds), encoding="utf-8")
+            os.replace(partial, self.path)
+        except OSError:
+            return  # a read-only corpus is no fault
+        self._changed = False
+
+
+def with_progress(clips: Iterable[Clip], total: int, what: str) -> Iterable[Clip]:
+    """A progress bar over clips, silent for few of them."""
+    return tqdm(clips, total=total, desc=what, unit="clip", disable=total < MANY or None, leave=False)

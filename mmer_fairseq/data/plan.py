@@ -1,0 +1,302 @@
+"""Flags → streams: which modalities a run reads, from where, and what its encoders get."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from mmer_fairseq.corpus import MODALITIES, Corpus
+from mmer_fairseq.corpus.streams import RawOptions
+from mmer_fairseq.data.dataset import Source, nothing
+from mmer_fairseq.data.sources import RawSource, StoredSource
+from mmer_fairseq.encoders import DEFAULTS, ENCODERS, parse_spec
+from mmer_fairseq.encoders.base import StreamSpec
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.features.store import FeatureStore
+from mmer_fairseq.media.text import GPT2BPETokenizer, SentencePieceTokenizer, Tokenizer
+
+logger = logging.getLogger(__name__)
+
+#: Entries of RoBERTa's dictionary, which the older SSE-FT layout counts in.
+ROBERTA_VOCABULARY = 50265
+#: What a modality's media become.
+FORMS = {"text": "tokens", "audio": "samples", "video": "frames", "physio": "features"}
+
+
+class StreamFlags(Protocol):
+    """The task's flags that say how streams are read, see ``EmotionPredictionConfig``."""
+
+    modalities: str
+    features: str
+    text_encoder: str
+    audio_encoder: str
+    video_encoder: str
+    physio_encoder: str
+    freeze: str
+    finetune: str
+    tokenizer: str
+    gpt2_bpe: str
+    sample_rate: int
+    max_sample_size: Any
+    min_sample_size: Any
+    frame_rate: float
+    frame_size: int
+    max_frames: int
+    max_text_tokens: int
+    allow_silent: bool
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One modality of a run: what its encoder gets, where that comes from, and what stands for its absence."""
+
+    spec: StreamSpec
+    source: Source
+    fingerprint: str = ""
+
+    @property
+    def empty(self) -> Tensor:
+        """A tensor with no steps, of this stream's shape and type."""
+        return empty(self.spec)
+
+
+def empty(spec: StreamSpec) -> Tensor:
+    """A tensor with no steps, of the shape and type that the encoder of ``spec`` takes."""
+    return nothing(spec.form, dim=spec.dim, size=spec.frame_size)
+
+
+def plan_streams(flags: StreamFlags, corpus: Corpus) -> dict[str, Stream]:
+    """Decide what a run reads.
+
+    Args:
+        flags: the task's flags; an empty ``modalities`` means all that the corpus has and an encoder exists for.
+        corpus: the data set.
+
+    Returns:
+        modality → stream, in the order of ``MODALITIES``.
+
+    Raises:
+        InputError: a flag names something that does not exist or does not fit.
+    """
+    stores = _named_stores(flags, corpus)
+    here = {m: _stores_of(corpus, m) for m in MODALITIES}
+    chosen = _chosen(flags.modalities, {m for m, stored in here.items() if stored is not None})
+    streams = {}
+    for modality in MODALITIES:
+        if modality not in chosen:
+            continue
+        if modality not in stores and here[modality]:
+            stores[modality] = _only_store(modality, here[modality] or set(), corpus)
+        if modality in stores:
+            streams[modality] = _stored(flags, modality, stores[modality])
+        elif getattr(flags, f"{modality}_encoder") or modality in DEFAULTS:
+            streams[modality] = _raw(flags, modality, corpus)
+        elif flags.modalities:
+            raise InputError.of(
+                where="--modalities",
+                expected=f"an encoder for raw {modality}",
+                found="none: it has no default",
+                remedy=f"store its features and read them with --features {modality}=NAME",
+            )
+        else:
+            logger.info("%s is left out: raw %s has no default encoder", modality, modality)
+    if not streams:
+        raise InputError.of(
+            where=corpus.directory,
+            expected=f"clips with at least one of {', '.join(MODALITIES)}",
+            found="none that can be read",
+            remedy="fill these columns, or name stored features with --features",
+        )
+    return streams
+
+
+def comma_list(text: str) -> list[str]:
+    """``"a, b"`` → ``["a", "b"]``."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _check_modalities(names: Iterable[str], flag: str) -> None:
+    for name in names:
+        if name not in MODALITIES:
+            raise InputError.of(
+                where=flag,
+                expected=f"modalities out of {', '.join(MODALITIES)}",
+                found=repr(name),
+                remedy="correct the name",
+            )
+
+
+def _chosen(flag: str, present: set[str]) -> set[str]:
+    names = comma_list(flag)
+    _check_modalities(names, "--modalities")
+    for name in names:
+        if name not in present:
+            raise InputError.of(
+                where="--modalities",
+                expected=f"modalities that the corpus has ({', '.join(sorted(present)) or 'none'})",
+                found=repr(name),
+                remedy="leave it out, or add the column to the corpus",
+            )
+    return set(names) or present
+
+
+def _stores_of(corpus: Corpus, modality: str) -> set[str] | None:
+    """Stores that some clip's modality only lives in; empty: it has media; None: no clip has it."""
+    names: set[str] = set()
+    found = any(entry.modality == modality for entry in corpus.features.values())
+    raw = False
+    for split in corpus.splits:
+        for clip in corpus.clips(split):
+            if clip.has(modality):
+                found = True
+                stores = clip.stores(modality)
+                names.update(stores)
+                raw = raw or not stores
+    if not found:
+        return None
+    return set() if raw else names
+
+
+def _only_store(modality: str, names: set[str], corpus: Corpus) -> FeatureStore:
+    if len(names) > 1:
+        raise InputError.of(
+            where=corpus.directory,
+            expected=f"one feature store for {modality}",
+            found=f"{len(names)}: {', '.join(sorted(names))}",
+            remedy=f"choose one with --features {modality}=NAME",
+        )
+    return _open(next(iter(names)), modality, corpus)
+
+
+def _named_stores(flags: StreamFlags, corpus: Corpus) -> dict[str, FeatureStore]:
+    stores = {}
+    for part in comma_list(flags.features):
+        modality, _, name = part.partition("=")
+        if not name:
+            raise InputError.of(
+                where="--features",
+                expected="MODALITY=STORE, e.g. audio=wav2vec",
+                found=repr(part),
+                remedy="name the modality and the store",
+            )
+        _check_modalities([modality], "--features")
+        stores[modality] = _open(name, modality, corpus)
+    return stores
+
+
+def _open(name: str, modality: str, corpus: Corpus) -> FeatureStore:
+    entry = corpus.features.get(name)
+    if entry is None:
+        known = ", ".join(sorted(corpus.features)) or "none"
+        raise InputError.of(
+            where="--features",
+            expected=f"a feature store of {corpus.directory} ({known})",
+            found=repr(name),
+            remedy=f"run `mmer extract {corpus.directory} --modality {modality} --name {name} --encoder …`, "
+            "or correct the name",
+        )
+    if entry.modality != modality:
+        raise InputError.of(
+            where="--features",
+            expected=f"a store of {modality} features",
+            found=f"{name}, which holds {entry.modality}",
+            remedy=f"write --features {entry.modality}={name}",
+        )
+    return FeatureStore.open(entry.path)
+
+
+def _frozen(flags: StreamFlags, modality: str) -> bool | None:
+    freeze, finetune = comma_list(flags.freeze), comma_list(flags.finetune)
+    _check_modalities(freeze, "--freeze")
+    _check_modalities(finetune, "--finetune")
+    if modality in freeze and modality in finetune:
+        raise InputError.of(
+            where="--freeze and --finetune",
+            expected="each modality in one of them at most",
+            found=f"{modality} in both",
+            remedy="take it out of one",
+        )
+    return True if modality in freeze else False if modality in finetune else None
+
+
+def _stored(flags: StreamFlags, modality: str, store: FeatureStore) -> Stream:
+    asked = getattr(flags, f"{modality}_encoder")
+    if asked and asked != "identity":
+        raise InputError.of(
+            where=f"--{modality}-encoder {asked}",
+            expected=f"no encoder for stored features ({store.name})",
+            found="both an encoder and a store",
+            remedy=f"leave out --{modality}-encoder, or --features {modality}={store.name}",
+        )
+    spec = StreamSpec(modality=modality, form="features", encoder="identity", dim=store.dim, rate=store.rate)
+    return Stream(spec, StoredSource(modality, store), fingerprint=str(store.meta.get("fingerprint", "")))
+
+
+def _raw(flags: StreamFlags, modality: str, corpus: Corpus) -> Stream:
+    encoder = getattr(flags, f"{modality}_encoder") or DEFAULTS[modality]
+    entry = ENCODERS[parse_spec(encoder)[0]]
+    form = FORMS[modality]
+    if entry.form != form:
+        raise InputError.of(
+            where=f"--{modality}-encoder {encoder}",
+            expected=f"an encoder for {form}",
+            found=f"one for {entry.form}",
+            remedy="choose one of " + ", ".join(n for n, e in sorted(ENCODERS.items()) if e.form == form),
+        )
+    tokenizer = _tokenizer(flags, corpus) if modality == "text" and corpus.text_form == "words" else None
+    vocabulary = tokenizer.vocab_size if tokenizer is not None else ROBERTA_VOCABULARY
+    frame_size = flags.frame_size or entry.frame_size or 64
+    frame_rate = flags.frame_rate or entry.frame_rate or 0.0
+    rate = {"tokens": 0.0, "samples": float(flags.sample_rate), "frames": float(frame_rate)}.get(form, 0.0)
+    options = RawOptions(
+        sample_rate=flags.sample_rate,
+        frame_rate=frame_rate or None,
+        frame_size=frame_size,
+        max_frames=flags.max_frames,
+        tokenizer=tokenizer,
+        vocab_size=vocabulary,
+        allow_silent=flags.allow_silent,
+        max_tokens=flags.max_text_tokens,
+    )
+    spec = StreamSpec(
+        modality=modality,
+        form=form,
+        encoder=encoder,
+        frozen=_frozen(flags, modality),
+        rate=rate,
+        vocab_size=vocabulary if form == "tokens" else 0,
+        frame_size=frame_size if form == "frames" else 0,
+    )
+    source = RawSource(modality, options, flags.max_sample_size, flags.min_sample_size)
+    return Stream(spec, source, fingerprint=tokenizer.fingerprint if tokenizer is not None else "")
+
+
+def _tokenizer(flags: StreamFlags, corpus: Corpus) -> Tokenizer:
+    if flags.gpt2_bpe:
+        folder = Path(flags.gpt2_bpe)
+        dictionary = folder / "dict.txt"
+        return GPT2BPETokenizer(
+            folder / "encoder.json", folder / "vocab.bpe", dictionary if dictionary.exists() else None
+        )
+    path = Path(flags.tokenizer) if flags.tokenizer else Path(corpus.directory) / "tokenizer.model"
+    if not path.exists():
+        raise InputError.of(
+            where=path,
+            expected="a sentencepiece model for the transcripts",
+            found="no such file",
+            remedy=f"run `mmer tokenizer {corpus.directory}`, or name one with --tokenizer or --gpt2-bpe, or leave "
+            "text out with --modalities",
+        )
+    return SentencePieceTokenizer(path)
+
+
+def stream_state(streams: Mapping[str, Stream]) -> dict[str, dict[str, Any]]:
+    """What a checkpoint remembers of the streams its model was trained on: plain numbers and texts."""
+    return {
+        modality: {**vars(stream.spec), "fingerprint": stream.fingerprint} for modality, stream in streams.items()
+    }

@@ -1,0 +1,136 @@
+"""Where the tensors of one modality come from: its media, or a feature store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmer_fairseq.corpus import Clip
+from mmer_fairseq.corpus.streams import RawOptions, read_stream, stream_seconds
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.features.store import FeatureStore
+
+#: Clips that an error names before it only counts the rest.
+NAMED = 5
+
+
+@dataclass(frozen=True)
+class RawSource:
+    """Decodes a clip's medium each time it is asked.
+
+    Args:
+        modality: which one.
+        options: how media become tensors.
+        max_samples: sound only; longer waves are cut to this many samples, at a random start in training and at the
+            beginning elsewhere (None: never).
+        min_samples: sound only; shorter waves are padded with silence up to it.
+    """
+
+    modality: str
+    options: RawOptions
+    max_samples: int | None = None
+    min_samples: int | None = None
+
+    def present(self, clip: Clip) -> bool:
+        """Whether the clip has this modality as a medium."""
+        return clip.has(self.modality) and not clip.stores(self.modality)
+
+    def check(self, clips: Sequence[Clip]) -> None:
+        """Refuse clips whose modality exists only as stored features.
+
+        Raises:
+            InputError: there are such clips.
+        """
+        for clip in clips:
+            if clip.stores(self.modality):
+                name = clip.stores(self.modality)[0]
+                raise InputError.of(
+                    where=clip.where,
+                    expected=f"the {self.modality} of clip {clip.id} as a medium",
+                    found=f"stored features only ({clip.media[self.modality]})",
+                    remedy=f"read the store with --features {self.modality}={name}",
+                )
+
+    def read(self, clip: Clip, *, random: np.random.Generator | None) -> Tensor:
+        """Decode one clip.
+
+        Args:
+            clip: must be :meth:`present`.
+            random: draws the start of a cropped wave; None crops at the beginning.
+
+        Returns:
+            text LongTensor [T]; audio FloatTensor [samples]; video ByteTensor [T, 3, H, W]; physio FloatTensor [T, C].
+        """
+        stream = read_stream(clip, self.modality, self.options)
+        if self.modality != "audio":
+            return stream
+        if self.max_samples is not None and len(stream) > self.max_samples:
+            spare = len(stream) - self.max_samples
+            start = 0 if random is None else int(random.integers(spare + 1))
+            # clone: a view would send the whole wave through the worker's pipe
+            return stream[start : start + self.max_samples].clone()
+        if self.min_samples is not None and len(stream) < self.min_samples:
+            return torch.nn.functional.pad(stream, (0, self.min_samples - len(stream)))
+        return stream
+
+    def steps(self, clip: Clip, seconds: float) -> int:
+        """How many steps :meth:`read` will give, from the duration alone (text: from its words)."""
+        if self.modality == "text":
+            return len(clip.media["text"].split()) + 2
+        if self.modality == "audio":
+            steps = int(seconds * self.options.sample_rate)
+            return max(min(steps, self.max_samples or steps), self.min_samples or 0)
+        return min(int(seconds * (self.options.frame_rate or 25.0)) + 1, self.options.max_frames)
+
+    def seconds(self, clip: Clip) -> float:
+        """Duration from the medium's header (0 for text)."""
+        return 0.0 if self.modality == "text" else stream_seconds(clip, self.modality)
+
+
+@dataclass(frozen=True)
+class StoredSource:
+    """Reads a clip's vectors from a feature store."""
+
+    modality: str
+    store: FeatureStore
+
+    def present(self, clip: Clip) -> bool:
+        """Whether the store holds the clip."""
+        return clip.id in self.store
+
+    def check(self, clips: Sequence[Clip]) -> None:
+        """Refuse a store that lacks clips which have the modality, or that knows none of the clips.
+
+        Raises:
+            InputError: ids do not match.
+        """
+        lost = [clip for clip in clips if self._claims(clip) and clip.id not in self.store]
+        if lost:
+            names = ", ".join(clip.id for clip in lost[:NAMED]) + (" …" if len(lost) > NAMED else "")
+            raise InputError.of(
+                where=self.store.path,
+                expected=f"the {self.modality} features of all {len(clips)} clips",
+                found=f"none for {len(lost)} of them, the first at {lost[0].where}: {names}",
+                remedy="run `mmer extract` again with the same --name, or empty the cell of a clip that has no "
+                f"{self.modality}",
+            )
+
+    def _claims(self, clip: Clip) -> bool:
+        stores = clip.stores(self.modality)
+        return clip.has(self.modality) and (not stores or self.store.name in stores)
+
+    def read(self, clip: Clip, *, random: np.random.Generator | None) -> Tensor:
+        """The clip's vectors, FloatTensor [T, D]."""
+        return self.store.get(clip.id)
+
+    def steps(self, clip: Clip, seconds: float) -> int:
+        """How many vectors the clip has."""
+        return self.store.length(clip.id)
+
+    def seconds(self, clip: Clip) -> float:
+        """Not needed: the store knows the number of steps."""
+        return 0.0

@@ -1,0 +1,128 @@
+"""Which encoders there are, and how one is built from ``NAME`` or ``NAME:PATH``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable
+
+from ..errors import InputError
+from . import embedding, fabnet, frames, identity, logmel, roberta, wav2vec, wav2vec2
+from .base import Encoder, StreamSpec
+
+Builder = Callable[[StreamSpec, int, str], Encoder]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One encoder.
+
+    Attributes:
+        form: the form of stream it takes.
+        builder: (spec, width asked for, path) → encoder.
+        help: one line for ``--help``.
+        pretrained: its weights come from a file that the user names; it is frozen unless told otherwise.
+        frame_size: pixels (height = width) to give it; trained weights work with no other. 0: any.
+        frame_rate: frames a second to give it unless the user says otherwise, in Hz; 0: as recorded.
+        sample_rate: samples a second to give it, in Hz; trained weights work with no other. 0: any.
+    """
+
+    form: str
+    builder: Builder
+    help: str
+    pretrained: bool = False
+    frame_size: int = 0
+    frame_rate: float = 0.0
+    sample_rate: int = 0
+
+
+ENCODERS: dict[str, Entry] = {
+    "identity": Entry("features", identity.build, "stored features as they are"),
+    "embedding": Entry("tokens", embedding.build, "small trainable text encoder"),
+    "logmel": Entry("samples", logmel.build, "small trainable log-mel CNN", sample_rate=16000),
+    "frames": Entry("frames", frames.build, "small trainable image CNN", frame_size=64),
+    "wav2vec": Entry("samples", wav2vec.build, "wav2vec 1.0, fairseq checkpoint", True, sample_rate=16000),
+    "wav2vec2": Entry("samples", wav2vec2.build, "wav2vec 2.0, fairseq checkpoint", True, sample_rate=16000),
+    "hubert": Entry("samples", wav2vec2.build_hubert, "HuBERT, fairseq checkpoint", True, sample_rate=16000),
+    "roberta": Entry("tokens", roberta.build, "RoBERTa, fairseq checkpoint (folder or model.pt)", True),
+    "fabnet": Entry("frames", fabnet.build, "FAb-Net face encoder, its released .pth", True, frame_size=256),
+}
+
+#: The encoder of a stream that names none, by form.
+FORM_DEFAULTS = {"tokens": "embedding", "samples": "logmel", "frames": "frames", "features": "identity"}
+
+#: The encoder of a raw (not stored) modality that names none.
+DEFAULTS = {"text": "embedding", "audio": "logmel", "video": "frames"}
+
+
+def parse_spec(text: str, where: str = "encoder") -> tuple[str, str]:
+    """Split ``NAME`` or ``NAME:PATH`` into the encoder's name and its path ('' if it needs none).
+
+    Args:
+        text: what the user wrote.
+        where: the flag it was written for, for messages.
+
+    Raises:
+        InputError: no such encoder; a path is missing, or given to an encoder that reads none.
+    """
+    name, _, path = text.partition(":")
+    if name not in ENCODERS:
+        known = ", ".join(n + (":PATH" if e.pretrained else "") for n, e in ENCODERS.items())
+        raise InputError.of(
+            where=where, expected=f"one of {known}", found=f"'{text}'", remedy="write one of these names"
+        )
+    if ENCODERS[name].pretrained != bool(path):
+        raise InputError.of(
+            where=where,
+            expected=f"'{name}:PATH'" if ENCODERS[name].pretrained else f"'{name}' alone",
+            found=f"'{text}'",
+            remedy="name the checkpoint file after a colon (nothing is downloaded)"
+            if ENCODERS[name].pretrained
+            else "leave the path out: this encoder is trained with the model",
+        )
+    return name, path
+
+
+def encoder_name(spec: StreamSpec) -> str:
+    """``spec.encoder``, or the default of its form."""
+    return spec.encoder or FORM_DEFAULTS[spec.form]
+
+
+def build_encoder(spec: StreamSpec, width: int) -> Encoder:
+    """Build the encoder of one stream, frozen or not as the stream says.
+
+    Args:
+        spec: the stream.
+        width: features a step that the network wants; small trainable encoders give exactly that many, the others
+            have a width of their own (``.dim``).
+
+    Raises:
+        InputError: unknown encoder, one for another form of stream, another sampling rate, or a bad checkpoint.
+    """
+    where = f"encoder of '{spec.modality}'"
+    name, path = parse_spec(encoder_name(spec), where)
+    entry = ENCODERS[name]
+    if entry.form != spec.form:
+        fitting = ", ".join(n for n, e in ENCODERS.items() if e.form == spec.form)
+        raise InputError.of(
+            where=where,
+            expected=f"an encoder of {spec.form} ({fitting})",
+            found=f"'{name}', which encodes {entry.form}",
+            remedy="choose one of these, or give the modality in the other form",
+        )
+    if entry.pretrained:
+        _fits("sampling rate in Hz (--sample-rate)", entry.sample_rate, spec.rate, name, where)
+        _fits("frame size in pixels (--frame-size)", entry.frame_size, spec.frame_size, name, where)
+    encoder = entry.builder(spec, width, path)
+    frozen = entry.pretrained if spec.frozen is None else spec.frozen
+    return encoder.freeze() if frozen else encoder
+
+
+def _fits(what: str, needed: float, given: float, name: str, where: str) -> None:
+    """0 on either side means: not stated."""
+    if needed and given and needed != given:
+        raise InputError.of(
+            where=where,
+            expected=f"a {what} of {needed:g}, which '{name}' was trained with",
+            found=f"{given:g}",
+            remedy=f"set it to {needed:g}",
+        )

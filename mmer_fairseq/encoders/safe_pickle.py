@@ -1,0 +1,121 @@
+"""Reading a stranger's torch checkpoint without ever running code that it carries."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import pickle
+import typing
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import InputError
+
+
+class Inert:
+    """Takes the place of a class whose objects we never look at (meters, dictionaries of old training runs)."""
+
+
+#: Classes that published fairseq checkpoints hold besides tensors and Python's own containers.
+_INERT = [
+    "fairseq.data.dictionary.Dictionary",
+    *(f"fairseq.{m}.{n}" for m in ("meters", "logging.meters") for n in ("AverageMeter", "TimeMeter", "StopwatchMeter")),
+]
+
+
+def _harmless() -> list[Any]:
+    """Classes that only hold values: none of them runs anything that the file says."""
+    import numpy as np
+
+    scalar = np.float64(0).__reduce__()[0]
+    allowed: list[Any] = [argparse.Namespace, collections.defaultdict, np.dtype, (typing.Any, "typing.Any")]
+    allowed += [(dict, "builtins.dict"), (list, "builtins.list"), (int, "builtins.int"), (str, "builtins.str")]
+    allowed += [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
+    allowed += [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8")]
+    allowed += [(type(name, (Inert,), {}), name) for name in _INERT]
+    try:
+        from omegaconf import DictConfig, ListConfig, base, nodes
+    except ImportError:
+        return allowed
+    allowed += [DictConfig, ListConfig, base.ContainerMetadata, base.Metadata]
+    allowed += [
+        kind for kind in vars(nodes).values() if isinstance(kind, type) and issubclass(kind, nodes.ValueNode)
+    ]
+    return allowed
+
+
+def load_pickle(path: Path, what: str) -> dict[str, Any]:
+    """Read a file that ``torch.save`` wrote, refusing every class that could run code.
+
+    Args:
+        path: the file.
+        what: what it should be, for messages ("a wav2vec checkpoint of fairseq").
+
+    Returns:
+        The dictionary it holds, tensors on the CPU.
+
+    Raises:
+        InputError: no such file, not a torch checkpoint, truncated, a forbidden class, or no dictionary.
+    """
+    if not path.is_file():
+        raise InputError.of(
+            where=path,
+            expected=what,
+            found="a folder" if path.is_dir() else "no such file",
+            remedy="name the file that you downloaded",
+        )
+    if path.stat().st_size == 0:
+        raise InputError.of(where=path, expected=what, found="an empty file", remedy="download it again")
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_harmless()):
+            warnings.simplefilter("ignore")  # torch warns about its own older file forms
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        message = str(error)
+        if "Unsupported global" in message or "unsupported GLOBAL" in message:
+            name = message.split("GLOBAL ", 1)[1].split()[0]
+            raise InputError.of(
+                where=path,
+                expected=f"{what}, holding tensors and settings only",
+                found=f"an object of the class '{name}', which loading would have to run",
+                remedy="use the published file, or save its tensors alone again with torch.save",
+            ) from error
+        raise _broken(path, what, error) from error
+    # torch and the unpickler raise these for bytes that mean nothing to them
+    except (
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        AssertionError,
+        OverflowError,
+        MemoryError,
+    ) as error:
+        raise _broken(path, what, error) from error
+    if not isinstance(content, dict):
+        raise InputError.of(
+            where=path, expected=what, found=f"a saved {type(content).__name__}", remedy="name the right file"
+        )
+    return content
+
+
+def _broken(path: Path, what: str, error: Exception) -> InputError:
+    with open(path, "rb") as file:
+        start = file.read(4)
+    if start.startswith(b"PK"):
+        found = "a torch file that is cut off or damaged"
+    else:
+        found = "a file that torch cannot read"
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+    return InputError.of(
+        where=path,
+        expected=what,
+        found=f"{found} of {path.stat().st_size} bytes ({reason})",
+        remedy="download it again, and check that it is the right file",
+    )

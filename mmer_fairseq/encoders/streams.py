@@ -1,0 +1,79 @@
+"""All encoders of a model: the batch's streams → features of the widths that a network wants."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from ..modules.masks import padding_mask
+from .base import StreamSpec
+from .registry import build_encoder
+
+logger = logging.getLogger(__name__)
+
+
+class StreamEncoders(nn.Module):
+    """One encoder a modality, and a linear projection where its width is not the one asked for.
+
+    Args:
+        specs: modality → its stream, in the order in which the encoders are built.
+        widths: modality → width that the network wants.
+    """
+
+    def __init__(self, specs: Mapping[str, StreamSpec], widths: Mapping[str, int]) -> None:
+        super().__init__()
+        self.widths = {modality: widths[modality] for modality in specs}
+        self.encoder = nn.ModuleDict()
+        self.projection = nn.ModuleDict()
+        for modality, spec in specs.items():
+            encoder = build_encoder(spec, self.widths[modality])
+            self.encoder[modality] = encoder
+            if encoder.dim != self.widths[modality]:
+                self.projection[modality] = nn.Linear(encoder.dim, self.widths[modality])
+                logger.info(
+                    "%s: a linear layer takes the encoder's %d features to the %d of the network",
+                    modality,
+                    encoder.dim,
+                    self.widths[modality],
+                )
+
+    def forward(
+        self, streams: Mapping[str, Tensor], lengths: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Encode a batch.
+
+        Args:
+            streams: modality → [B, T, …]. A modality that no clip of the batch has may be left out.
+            lengths: modality → LongTensor [B], valid steps, 0 where a clip lacks the modality.
+
+        Returns:
+            modality → FloatTensor [B, T', width], zero at padded steps (T' is 1 where no clip has the modality), and
+            modality → LongTensor [B].
+
+        Raises:
+            InputError: the batch does not hold a stream that the model was built for.
+        """
+        features: dict[str, Tensor] = {}
+        steps: dict[str, Tensor] = {}
+        for modality, encoder in self.encoder.items():
+            if modality not in lengths or (modality not in streams and bool(lengths[modality].any())):
+                raise InputError.of(
+                    where="batch",
+                    expected=f"the stream '{modality}', which this model was built for",
+                    found=f"streams {sorted(streams)} with lengths for {sorted(lengths)}",
+                    remedy="load the data with the modalities that the model was trained with (--modalities)",
+                )
+            x = streams.get(modality)
+            if x is None:
+                x = torch.zeros(len(lengths[modality]), 1, device=lengths[modality].device)
+            y, steps[modality] = encoder(x, lengths[modality])
+            if modality in self.projection:
+                projection = self.projection[modality]
+                y = projection(y.to(projection.weight.dtype))
+                y = y.masked_fill(padding_mask(steps[modality], y.size(1))[..., None], 0.0)
+            features[modality] = y
+        return features, steps

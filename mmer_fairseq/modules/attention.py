@@ -1,0 +1,119 @@
+"""Attention within a sequence, and from a few queries to another sequence.
+
+Letters for shapes: B clips, N rows (real steps of all clips), T steps of the memory, Q queries, H heads,
+D query width, E memory width, d = D / H.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmer_fairseq.modules.rows import Rows
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention of a sequence to itself; its projections touch real steps only."""
+
+    def __init__(self, *, dim: int, heads: int, dropout: float = 0.0) -> None:
+        """Build it.
+
+        Args:
+            dim: D, a multiple of ``heads``.
+            heads: H.
+            dropout: probability of dropping an attention weight in training.
+        """
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.in_proj = nn.Linear(dim, 3 * dim)
+        self.out_proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, rows: Rows) -> Tensor:
+        """[N, D] → [N, D]."""
+        qkv = rows.unpack(self.in_proj(x)).view(rows.batch, rows.steps, 3, self.heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each [B, H, T, d]
+        seen = None if rows.padding is None else ~rows.padding[:, None, None, :]
+        y = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=seen, dropout_p=self.dropout if self.training else 0.0
+        )
+        return self.out_proj(rows.pack(y.transpose(1, 2)))
+
+
+class CrossAttention(nn.Module):
+    """Multi-head attention from queries of one width to a memory of another; ``[B, Q, D], [B, T, E] → [B, Q, D]``.
+
+    Two exact forms, the cheaper one is chosen per call. *Projected*: keys and values of every step, as usual.
+    *Absorbed*: q·(W_k x_t) = (W_kᵀ q)·x_t and Σ_t a_t W_v x_t = W_v Σ_t a_t x_t, per head, so the projections meet the
+    queries instead of the steps. With one query the second leaves T·H·E multiplications of T·D·E.
+
+    There is no key bias: it would add the same number to all scores of a query, which softmax does not see.
+    """
+
+    def __init__(self, *, query_dim: int, memory_dim: int, heads: int, dropout: float = 0.0) -> None:
+        """Build it.
+
+        Args:
+            query_dim: D, a multiple of ``heads``.
+            memory_dim: E.
+            heads: H.
+            dropout: probability of dropping an attention weight in training.
+        """
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.q_proj = nn.Linear(query_dim, query_dim)
+        self.k_proj = nn.Linear(memory_dim, query_dim, bias=False)
+        self.v_proj = nn.Linear(memory_dim, query_dim)
+        self.out_proj = nn.Linear(query_dim, query_dim)
+
+    def absorbs(self, queries: int, steps: int) -> bool:
+        """Whether the absorbed form needs fewer multiplications for this many queries and steps."""
+        query_dim, memory_dim = self.k_proj.weight.shape
+        absorbed = queries * memory_dim * (query_dim + self.heads * steps)
+        return absorbed <= steps * query_dim * (memory_dim + queries)
+
+    def forward(self, query: Tensor, memory: Tensor, padding: Optional[Tensor] = None) -> Tensor:
+        """Attend.
+
+        Args:
+            query: [B, Q, D].
+            memory: [B, T, E], finite everywhere.
+            padding: BoolTensor [B, T], True where a step is padding (each clip has at least one real step), or None.
+
+        Returns:
+            [B, Q, D].
+        """
+        batch, queries, dim = query.shape
+        q = self.q_proj(query).view(batch, queries, self.heads, -1) * (dim // self.heads) ** -0.5
+        attend = self._absorbed if self.absorbs(queries, memory.shape[1]) else self._projected
+        return self.out_proj(attend(q, memory, padding).reshape(batch, queries, dim))
+
+    def _weigh(self, scores: Tensor, padding: Optional[Tensor]) -> Tensor:
+        """[B, H, Q, T] scores → attention weights."""
+        if padding is not None:
+            scores = scores.masked_fill(padding[:, None, None, :], float("-inf"))
+        weights = scores.softmax(dim=-1)
+        return F.dropout(weights, self.dropout, self.training)
+
+    def _projected(self, q: Tensor, memory: Tensor, padding: Optional[Tensor]) -> Tensor:
+        k = self.k_proj(memory).unflatten(2, (self.heads, -1))
+        v = self.v_proj(memory).unflatten(2, (self.heads, -1))
+        weights = self._weigh(torch.einsum("bqhd,bthd->bhqt", q, k), padding)
+        return torch.einsum("bhqt,bthd->bqhd", weights, v)
+
+    def _absorbed(self, q: Tensor, memory: Tensor, padding: Optional[Tensor]) -> Tensor:
+        batch, queries = q.shape[:2]
+        w_k = self.k_proj.weight.unflatten(0, (self.heads, -1))  # [H, d, E]
+        w_v = self.v_proj.weight.unflatten(0, (self.heads, -1))
+        asked = torch.einsum("bqhd,hde->bhqe", q, w_k).flatten(1, 2)  # [B, H·Q, E]
+        scores = torch.bmm(asked, memory.transpose(1, 2)).view(batch, self.heads, queries, -1)
+        weights = self._weigh(scores, padding)
+        mixed = torch.bmm(weights.flatten(1, 2), memory).view(batch, self.heads, queries, -1)
+        y = torch.einsum("bhqe,hde->bqhd", mixed, w_v)
+        # Dropped weights no longer sum to 1, and the value bias comes with every weight.
+        total = weights.sum(dim=-1).transpose(1, 2)[..., None]  # [B, Q, H, 1]
+        return y + total * self.v_proj.bias.view(self.heads, -1)

@@ -1,0 +1,313 @@
+"""Task ``emotion_prediction``: a corpus, its label space and the streams that a model gets from it."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from fairseq.tasks import FairseqTask, register_task
+from omegaconf import MISSING
+
+from mmer_fairseq import compat
+from mmer_fairseq.corpus import Corpus
+from mmer_fairseq.corpus.legacy import LEGACY_SPACES
+from mmer_fairseq.criterions import objectives
+from mmer_fairseq.data.dataset import EmotionDataset
+from mmer_fairseq.data.plan import comma_list, empty, plan_streams, stream_state
+from mmer_fairseq.encoders.base import StreamSpec
+from mmer_fairseq.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+#: The original's target flags: legacy label space, objective.
+TARGETS = {
+    "regression_target_mos": ("mosi", "l1"),
+    "regression_target": ("mosi", "mse"),
+    "binary_target_iemocap": ("iemocap", "binary_softmax"),
+    "softmax_target_meld": ("meld", "softmax"),
+    "softmax_target_binary_meld": ("meld", "binary_softmax"),
+}
+
+
+@dataclass
+class EmotionPredictionConfig(FairseqDataclass):
+    data: str = field(default=MISSING, metadata={"help": "corpus folder: corpus.yaml and <split>.tsv, or the older SSE-FT layout"})
+    labels: Optional[str] = field(default=None, metadata={"help": "label space of the corpus to predict (default: its first)"})
+    objective: Optional[str] = field(
+        default=None,
+        metadata={"help": "softmax, binary_softmax, bce, l1, mse or ccc (default: what suits the label space)"},
+    )
+    modalities: str = field(
+        default="", metadata={"help": "comma-separated subset of text,audio,video,physio (default: all the corpus has)"}
+    )
+    features: str = field(
+        default="", metadata={"help": "read stored features in place of media: audio=NAME,video=NAME (see mmer extract)"}
+    )
+    text_encoder: str = field(default="", metadata={"help": "NAME[:PATH] of the text encoder (default: embedding)"})
+    audio_encoder: str = field(default="", metadata={"help": "NAME[:PATH] of the sound encoder (default: logmel)"})
+    video_encoder: str = field(default="", metadata={"help": "NAME[:PATH] of the picture encoder (default: frames)"})
+    physio_encoder: str = field(default="", metadata={"help": "NAME[:PATH] of the biosignal encoder (no default)"})
+    freeze: str = field(
+        default="", metadata={"help": "modalities whose encoder is not trained (default: those with given weights)"}
+    )
+    finetune: str = field(default="", metadata={"help": "modalities whose encoder is trained although its weights are given"})
+    tokenizer: str = field(default="", metadata={"help": "sentencepiece model (default: tokenizer.model in the corpus)"})
+    gpt2_bpe: str = field(
+        default="", metadata={"help": "folder with encoder.json, vocab.bpe and dict.txt: RoBERTa's tokens"}
+    )
+    sample_rate: int = field(default=16000, metadata={"help": "sound is resampled to this many Hz"})
+    max_sample_size: Optional[int] = field(
+        default=None, metadata={"help": "longer sound is cropped to this many samples (random start in training)"}
+    )
+    min_sample_size: Optional[int] = field(
+        default=None, metadata={"help": "shorter sound is padded with silence to this many samples"}
+    )
+    frame_rate: float = field(default=0.0, metadata={"help": "picture frames a second in Hz (0: the encoder's, or as stored)"})
+    frame_size: int = field(default=0, metadata={"help": "side of a picture frame in pixels (0: the encoder's)"})
+    max_frames: int = field(default=300, metadata={"help": "at most this many picture frames of a clip"})
+    max_text_tokens: int = field(default=512, metadata={"help": "at most this many text tokens of a clip"})
+    allow_silent: bool = field(default=False, metadata={"help": "accept sound whose samples are all equal"})
+    bad_clips: ChoiceEnum(["error", "missing"]) = field(
+        default="error",
+        metadata={"help": "a medium that cannot be read: end the run, or warn and take the modality as missing"},
+    )
+    num_classes: int = field(default=0, metadata={"help": "checked against the label space (0: taken from it)"})
+    init_token: int = field(default=0, metadata={"help": "id of <s>; only the original's 0 is supported"})
+    separator_token: int = field(default=2, metadata={"help": "id of </s>; only the original's 2 is supported"})
+    no_shuffle: bool = field(default=False, metadata={"help": "train in corpus order, longest clips first"})
+    truncate_sequence: bool = field(
+        default=False, metadata={"help": "accepted for old command lines: text is always cut to --max-text-tokens"}
+    )
+    regression_target: bool = field(default=False, metadata={"help": "a score, squared error"})
+    regression_target_mos: bool = field(default=False, metadata={"help": "MOSI/MOSEI sentiment in [-3, 3], L1"})
+    binary_target_iemocap: bool = field(default=False, metadata={"help": "IEMOCAP: four yes/no decisions"})
+    softmax_target_meld: bool = field(default=False, metadata={"help": "MELD: one of seven emotions"})
+    softmax_target_binary_meld: bool = field(default=False, metadata={"help": "MELD: seven yes/no decisions"})
+    eval_matric: bool = field(
+        default=False, metadata={"help": "as the original: leave clips labelled exactly 0 out of evaluation (scores)"}
+    )
+    save_predictions: str = field(
+        default="", metadata={"help": "write id, target, prediction and scores of every evaluated clip to this TSV file"}
+    )
+
+
+@register_task("emotion_prediction", dataclass=EmotionPredictionConfig)
+class EmotionPrediction(FairseqTask):
+    """Reads a corpus for any of the systems.
+
+    Attributes:
+        corpus: the data set.
+        labels: the label space to predict.
+        objective: name of the training objective.
+        streams: modality → what the model's encoder of it gets.
+        num_outputs: width of the model's output.
+    """
+
+    @classmethod
+    def add_args(cls, parser: Any) -> None:
+        super().add_args(parser)
+        compat.accept_data_flag(parser)
+
+    def __init__(self, cfg: EmotionPredictionConfig) -> None:
+        super().__init__(cfg)
+        compat.refuse_lost_torchrun()
+        legacy, asked = _asked_targets(cfg)
+        self.corpus = Corpus.load(cfg.data, labels=cfg.labels, legacy_labels=LEGACY_SPACES[legacy] if legacy else None)
+        self.labels = self.corpus.label_space
+        self.objective = asked or objectives.default_objective(self.labels.kind)
+        self.num_outputs = objectives.outputs(self.labels.kind, self.objective, self.labels.size)
+        self._check_numbers()
+        self.plan = plan_streams(cfg, self.corpus)
+        self.streams: Dict[str, StreamSpec] = {m: stream.spec for m, stream in self.plan.items()}
+        self.evaluated: Optional[EmotionDataset] = None
+        for split, left_out in self.corpus.left_out.items():
+            _name_left_out(split, [f"{clip} ({label})" for clip, label in left_out], "their label is not predicted")
+
+    def _check_numbers(self) -> None:
+        given, wanted = self.cfg.num_classes, {self.labels.size, self.num_outputs}
+        if given and given not in wanted:
+            raise InputError.of(
+                where="--num-classes",
+                expected=f"{self.labels.size}, the size of label space {self.labels.name} ({', '.join(self.labels.names)})",
+                found=given,
+                remedy="leave the flag out, or choose another label space with --labels",
+            )
+        for flag, only in (("init_token", 0), ("separator_token", 2)):
+            if getattr(self.cfg, flag) != only:
+                raise InputError.of(
+                    where="--" + flag.replace("_", "-"),
+                    expected=only,
+                    found=getattr(self.cfg, flag),
+                    remedy="leave the flag out: every tokenizer here writes that id",
+                )
+
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
+        # 0.12.2 and fairseq-fixed disagree on how to pass from_checkpoint on; neither needs it for our models
+        model = super().build_model(cfg)
+        used = getattr(model, "modalities", tuple(self.streams))
+        self.streams = {m: spec for m, spec in self.streams.items() if m in used}
+        return model
+
+    def load_dataset(self, split: str, combine: bool = False, task_cfg: Any = None, **kwargs: Any) -> None:
+        clips = self.corpus.clips(split)
+        training = split == compat.train_subset()
+        if self.cfg.eval_matric and self.labels.kind == "score" and not training:
+            zero = [clip for clip in clips if all(value == 0 for value in clip.label)]
+            _name_left_out(split, [clip.id for clip in zero], "--eval-matric leaves out the label 0")
+            clips = [clip for clip in clips if clip not in zero]
+        self.datasets[split] = EmotionDataset(
+            clips,
+            {m: stream.source for m, stream in self.plan.items() if m in self.streams},
+            {m: empty(spec) for m, spec in self.streams.items()},
+            self.labels,
+            directory=self.corpus.directory,
+            training=training,
+            shuffle=training and not self.cfg.no_shuffle,
+            seed=compat.seed(),
+            bad_clips=str(getattr(self.cfg.bad_clips, "value", self.cfg.bad_clips)),
+        )
+
+    def get_batch_iterator(self, dataset: Any, **kwargs: Any) -> Any:
+        iterator = super().get_batch_iterator(dataset, **kwargs)
+        # the dataset has shuffled clips; shuffling batches on top would tie their order to the number of processes
+        iterator.disable_shuffling, iterator.shuffle = True, False
+        if not dataset.training:
+            self.evaluated = dataset
+        return iterator
+
+    def filter_indices_by_size(
+        self, indices: Any, dataset: Any, max_positions: Any = None, ignore_invalid_inputs: bool = False
+    ) -> Any:
+        limit = max_positions if isinstance(max_positions, (int, float)) else None
+        too_long: List[int] = [] if limit is None else [i for i in indices if dataset.num_tokens(i) > limit]
+        if too_long and not ignore_invalid_inputs:
+            clip = dataset.clips[too_long[0]]
+            raise InputError.of(
+                where=clip.where,
+                expected=f"at most {limit} steps (--max-tokens)",
+                found=f"{dataset.num_tokens(too_long[0])} in clip {clip.id}",
+                remedy="raise --max-tokens, or shorten streams with --max-sample-size or --max-frames",
+            )
+        _name_left_out("train", [dataset.clips[i].id for i in too_long], f"longer than --max-tokens ({limit} steps)")
+        return indices[~np.isin(indices, too_long)] if too_long else indices
+
+    def valid_step(self, sample: Any, model: Any, criterion: Any) -> Any:
+        if not sample:  # a process that has one batch less than the others
+            return 0.0, 0, criterion.no_logging()
+        return super().valid_step(sample, model, criterion)
+
+    def reduce_metrics(self, logging_outputs: Any, criterion: Any) -> None:
+        super().reduce_metrics(logging_outputs, criterion)
+        criterion.log_metrics(logging_outputs)
+        if compat.RUN["command"] == "validate":  # called once a subset, after its last batch
+            scored = int(sum(int(log["clips"]) for log in logging_outputs))
+            self._finish(scored, criterion)
+
+    def post_validate(self, model: Any, stats: Any, agg: Any) -> None:
+        """Called by ``fairseq-train`` after each validated subset."""
+        scored = int(agg["_clips"].sum)
+        if not compat.validation_cut_short():
+            self._finish(scored, self.criterion)
+
+    def build_criterion(self, cfg: Any, from_checkpoint: bool = False) -> Any:
+        self.criterion = super().build_criterion(cfg)
+        return self.criterion
+
+    def _finish(self, scored: int, criterion: Any) -> None:
+        dataset = self.evaluated
+        if dataset is not None and scored != len(dataset):
+            raise RuntimeError(f"{scored} clips were scored, but the split has {len(dataset)}: the metrics are wrong")
+        if dataset is not None:
+            criterion.write_predictions(dataset)
+
+    def max_positions(self) -> None:
+        """No limit of the task's own: streams are cut when they are read."""
+        return None
+
+    @property
+    def source_dictionary(self) -> None:
+        return None
+
+    @property
+    def target_dictionary(self) -> None:
+        return None
+
+    def state_dict(self) -> Dict[str, Any]:
+        """What a checkpoint remembers: the streams and labels its model was trained on, and early stopping."""
+        return {
+            "streams": {m: state for m, state in stream_state(self.plan).items() if m in self.streams},
+            "labels": {"name": self.labels.name, "kind": self.labels.kind, "names": list(self.labels.names)},
+            "early_stop": dict(compat.EARLY_STOP),
+        }
+
+    def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
+        """Check that this corpus is of the checkpoint's form; modalities that it or the user leaves out are missing.
+
+        Raises:
+            InputError: label space, width of features or tokenizer differ.
+        """
+        compat.EARLY_STOP.update(state_dict.get("early_stop", {}))
+        self._check_labels(state_dict.get("labels"))
+        trained = state_dict.get("streams")
+        if not trained:
+            return
+        for modality, stream in self.plan.items():
+            if modality in trained:
+                _check_stream(modality, trained[modality], stream_state({modality: stream})[modality])
+            elif modality in comma_list(self.cfg.modalities):
+                raise InputError.of(
+                    where="--modalities",
+                    expected=f"modalities that the checkpoint was trained on ({', '.join(trained)})",
+                    found=repr(modality),
+                    remedy="leave it out",
+                )
+        self.streams = {
+            m: StreamSpec(**{k: v for k, v in spec.items() if k != "fingerprint"}) for m, spec in trained.items()
+        }
+
+    def _check_labels(self, trained: Optional[Dict[str, Any]]) -> None:
+        found = {"kind": self.labels.kind, "names": list(self.labels.names)}
+        if trained and {key: trained[key] for key in found} != found:
+            raise InputError.of(
+                where=self.corpus.directory,
+                expected=f"the checkpoint's label space ({trained['kind']}: {', '.join(trained['names'])})",
+                found=f"{self.labels.name} ({self.labels.kind}: {', '.join(self.labels.names)})",
+                remedy="choose a matching one with --labels, or another checkpoint",
+            )
+
+
+def _asked_targets(cfg: EmotionPredictionConfig) -> Any:
+    flags = [name for name in TARGETS if getattr(cfg, name)]
+    if len(flags) > 1 or (flags and cfg.objective):
+        named = ["--" + name.replace("_", "-") for name in flags] + (["--objective"] if cfg.objective else [])
+        raise InputError.of(
+            where="command line", expected="one target", found=" and ".join(named), remedy="leave one of them"
+        )
+    return TARGETS[flags[0]] if flags else ("", cfg.objective)
+
+
+def _check_stream(modality: str, trained: Dict[str, Any], here: Dict[str, Any]) -> None:
+    reasons = {
+        "form": "input",
+        "dim": "width of the stored features",
+        "vocab_size": "vocabulary",
+        "encoder": "encoder",
+        "fingerprint": "tokenizer" if modality == "text" else "features' encoder",
+    }
+    for key, name in reasons.items():
+        if key == "encoder" and trained[key].partition(":")[0] == here[key].partition(":")[0]:
+            continue  # the same encoder at another path
+        if trained.get(key) != here.get(key):
+            raise InputError.of(
+                where=f"{modality} stream",
+                expected=f"the checkpoint's {name} ({trained.get(key)})",
+                found=str(here.get(key)),
+                remedy="evaluate with the flags, tokenizer and feature stores of the training run",
+            )
+
+
+def _name_left_out(split: str, names: List[str], why: str) -> None:
+    if names:
+        shown = ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
+        logger.warning("%s: %d clips left out, %s: %s", split, len(names), why, shown)

@@ -1,0 +1,40 @@
+"""The package; tool settings are in pyproject.toml, the exact versions of the quickstart in constraints.txt."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+setup(
+    name="mmer_fairseq",
+    version="0.1.0",
+    description="Multimodal emotion recognition: the published systems as one fairseq plugin",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8") if (HERE / "README.md").exists() else "",
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.9",
+    packages=find_packages(include=["mmer_fairseq", "mmer_fairseq.*"]),
+    install_requires=[
+        # fairseq's last release cannot be imported on Python 3.11; fairseq-fixed is its later main branch
+        'fairseq==0.12.2; python_version < "3.11"',
+        'fairseq-fixed==0.12.3.1; python_version >= "3.11"',
+        'numpy<1.24; python_version < "3.11"',
+        "torch>=2.6",
+        "torchvision",
+        "av>=12",
+        "matplotlib",
+        "pyyaml",
+        "regex",
+        "safetensors",
+        "scikit-learn",
+        "sentencepiece",
+        "soundfile",
+        "soxr",
+        "tqdm",
+    ],
+    extras_require={
+        "dev": ["pytest", "pytest-xdist", "ruff", "mypy", "scipy", "types-PyYAML"],
+    },
+    entry_points={"console_scripts": ["mmer = mmer_fairseq.cli.main:main"]},
+)
