@@ -22,8 +22,8 @@ class Clip:
 
     Attributes:
         id: unique in the whole corpus.
-        media: modality → absolute path of its file, the words of a transcript, or ``store:NAME[,NAME…]`` where the
-            modality exists only as stored features. A modality that is not a key is missing.
+        media: modality → absolute path of its file, the words of a transcript, or ``store:NAME[,NAME…]``
+            where the modality exists only as stored features. A modality that is not a key is missing.
         text_is_path: ``media["text"]`` names a file.
         start: seconds into the medium where the clip begins (None: its beginning).
         end: seconds into the medium where the clip ends (None: its end).

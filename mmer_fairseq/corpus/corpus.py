@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import InputError
-from .clip import Clip
-from .description import FILE, Description, FeatureEntry, parse_description
-from .faults import Fault, hint, some, stop
-from .labels import LabelSpace
-from .legacy import is_legacy, read_legacy
-from .rows import LeftOut, RowReader
-from .textfile import read_utf8
-from .tsv import Table, parse_table
+from mmer_fairseq.corpus.clip import Clip
+from mmer_fairseq.corpus.description import FILE, Description, FeatureEntry, parse_description
+from mmer_fairseq.corpus.faults import Fault, hint, some, stop
+from mmer_fairseq.corpus.labels import LabelSpace
+from mmer_fairseq.corpus.legacy import is_legacy, read_legacy
+from mmer_fairseq.corpus.rows import LeftOut, RowReader
+from mmer_fairseq.corpus.textfile import read_utf8
+from mmer_fairseq.corpus.tsv import Table, parse_table
+from mmer_fairseq.errors import InputError
 
 SPLIT_ORDER = ("train", "valid", "test")
 

@@ -24,12 +24,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .clip import CLIP_COLUMNS, MODALITIES
-from .faults import Fault, hint
-from .fields import Fields
-from .labels import LabelSpace
-from .spaces import read_space
-from .yamlfile import Lines, parse_yaml
+from mmer_fairseq.corpus.clip import CLIP_COLUMNS, MODALITIES
+from mmer_fairseq.corpus.faults import Fault, hint
+from mmer_fairseq.corpus.fields import Fields
+from mmer_fairseq.corpus.labels import LabelSpace
+from mmer_fairseq.corpus.spaces import read_space
+from mmer_fairseq.corpus.yamlfile import Lines, parse_yaml
 
 FILE = "corpus.yaml"
 TEXT_FORMS = ("words", "ids")

@@ -1,7 +1,7 @@
 """What every reader of the corpus shares: where a fault goes, and the hint at what may have been meant.
 
-A reader never decides whether a fault ends the run. It hands the fault to ``fault`` and goes on as well as it can:
-loading passes :func:`stop`, which raises it; checking passes the ``append`` of a list.
+A reader never decides whether a fault ends the run. It hands the fault to ``fault`` and goes on as well as
+it can: loading passes :func:`stop`, which raises it; checking passes the ``append`` of a list.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 from typing import Callable
 
-from ..errors import InputError
+from mmer_fairseq.errors import InputError
 
 Fault = Callable[[InputError], None]
 
@@ -35,9 +35,9 @@ def hint(word: str, options: Iterable[str], otherwise: str) -> str:
 
 def some(items: Iterable[object]) -> str:
     """The first few items, and how many there are when that is more."""
-    items = [str(item) for item in items]
-    shown = ", ".join(items[:SHOWN])
-    return shown if len(items) <= SHOWN else f"{shown}, … ({len(items)} in all)"
+    words = [str(item) for item in items]
+    shown = ", ".join(words[:SHOWN])
+    return shown if len(words) <= SHOWN else f"{shown}, … ({len(words)} in all)"
 
 
 def number(cell: str) -> float | None:

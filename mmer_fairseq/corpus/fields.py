@@ -1,13 +1,13 @@
-"""Typed access to the values of a YAML mapping: a wrong one is reported with its line and replaced by a default."""
+"""Typed access to the values of a YAML file: a wrong one is reported with its line."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from ..errors import InputError
-from .faults import Fault, hint, some
-from .yamlfile import Lines
+from mmer_fairseq.corpus.faults import Fault, hint, some
+from mmer_fairseq.corpus.yamlfile import Lines
+from mmer_fairseq.errors import InputError
 
 At = tuple[Any, ...]
 

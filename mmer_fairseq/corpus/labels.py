@@ -1,7 +1,7 @@
 """Label spaces: what a clip can be labelled with, and how a label becomes a target.
 
-Four kinds: ``classes`` (one of N), ``multilabel`` (any of N), ``score`` (one or several floats), ``trace`` (floats
-over time).
+Four kinds: ``classes`` (one of N), ``multilabel`` (any of N), ``score`` (one or several floats), ``trace``
+(floats over time).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import InputError
-from .clip import Clip, Label
-from .faults import hint, number
-from .traces import read_trace
+from mmer_fairseq.corpus.clip import Clip, Label
+from mmer_fairseq.corpus.faults import hint, number
+from mmer_fairseq.corpus.traces import read_trace
+from mmer_fairseq.errors import InputError
 
 KINDS = ("classes", "multilabel", "score", "trace")
 
@@ -90,8 +90,8 @@ class LabelSpace:
         """The label of a clip as a tensor.
 
         Returns:
-            LongTensor [] for classes; FloatTensor [N] for multilabel and score; FloatTensor [T, N] with NaN where
-            there is no annotation for a trace.
+            LongTensor [] for classes; FloatTensor [N] for multilabel and score; FloatTensor [T, N] with NaN
+            where there is no annotation for a trace.
 
         Raises:
             InputError: the trace file is missing or wrong.

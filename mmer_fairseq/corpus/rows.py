@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from ..errors import InputError
-from .clip import MODALITIES, STORE_PREFIX, Clip, Label
-from .description import Description
-from .faults import Fault, hint, number
-from .labels import LabelSpace
-from .tsv import Table
+from mmer_fairseq.corpus.clip import MODALITIES, STORE_PREFIX, Clip, Label
+from mmer_fairseq.corpus.description import Description
+from mmer_fairseq.corpus.faults import Fault, hint, number
+from mmer_fairseq.corpus.labels import LabelSpace
+from mmer_fairseq.corpus.tsv import Table
+from mmer_fairseq.errors import InputError
 
 LeftOut = list[tuple[str, str]]
 
@@ -62,8 +62,8 @@ class RowReader:
         """Read the rows of a split.
 
         Returns:
-            The clips, and (id, label) of those whose label the label space leaves out. Rows with a fault are in
-            neither.
+            The clips, and (id, label) of those whose label the label space leaves out. Rows with a fault are
+            in neither.
         """
         clips: list[Clip] = []
         left_out: LeftOut = []

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .clip import CLIP_COLUMNS
-from .faults import hint
-from .fields import At, Fields, shown
-from .labels import KINDS, LabelSpace
+from mmer_fairseq.corpus.clip import CLIP_COLUMNS
+from mmer_fairseq.corpus.faults import hint
+from mmer_fairseq.corpus.fields import At, Fields, shown
+from mmer_fairseq.corpus.labels import KINDS, LabelSpace
 
 SPACE_KEYS = {
     "classes": (("column", "classes"), ("ignore",)),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import InputError
-from .faults import Fault
+from mmer_fairseq.corpus.faults import Fault
+from mmer_fairseq.errors import InputError
 
 
 def read_utf8(path: str | Path, what: str, fault: Fault, where: str | None = None) -> str | None:

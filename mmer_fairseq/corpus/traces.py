@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
-from .faults import some, stop
-from .textfile import read_utf8
+from mmer_fairseq.corpus.faults import some, stop
+from mmer_fairseq.corpus.textfile import read_utf8
+from mmer_fairseq.errors import InputError
 
 
 def read_trace(
@@ -23,7 +23,8 @@ def read_trace(
     """Read the trace of one clip.
 
     Args:
-        path: a .npy file [T, N], or a CSV whose header holds ``names`` (other columns, such as a time, are not read).
+        path: a .npy file [T, N], or a CSV whose header holds ``names`` (other columns, such as a time, are
+            not read).
         names: the N values of a step, in the order wanted.
         where: ``path:line`` of the corpus row, for messages.
         bounds: lowest and highest value allowed.
@@ -58,7 +59,7 @@ def read_trace(
             where=at,
             expected=f"{names[column]} to be a number" + (f" from {low:g} to {high:g}" if bounds else ""),
             found=f"{array[step, column]:g} (and {int(wrong.sum()) - 1} more such values)",
-            remedy="correct the file, or mark steps without annotation with the value 'invalid:' of the label space",
+            remedy="correct the file, or give steps without annotation the value of 'invalid:'",
         )
     return array.astype(np.float32)
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import InputError
-from .faults import Fault, hint, some
+from mmer_fairseq.corpus.faults import Fault, hint, some
+from mmer_fairseq.errors import InputError
 
 
 @dataclass

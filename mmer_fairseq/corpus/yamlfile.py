@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from ..errors import InputError
-from .faults import Fault
+from mmer_fairseq.corpus.faults import Fault
+from mmer_fairseq.errors import InputError
 
 Key = tuple[Any, ...]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .base import FORMS, Encoder, StreamSpec
-from .registry import DEFAULTS, ENCODERS, Entry, build_encoder, encoder_name, parse_spec
-from .streams import StreamEncoders
+from mmer_fairseq.encoders.base import FORMS, Encoder, StreamSpec
+from mmer_fairseq.encoders.registry import DEFAULTS, ENCODERS, Entry, build_encoder, encoder_name, parse_spec
+from mmer_fairseq.encoders.streams import StreamEncoders
 
 __all__ = [
     "DEFAULTS",

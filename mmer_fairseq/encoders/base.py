@@ -1,7 +1,7 @@
 """What an encoder is: one modality's padded input → a padded sequence of vectors.
 
-Everything that all encoders must do the same way is here, once: frozen encoders stay frozen, clips without the
-modality cost nothing and give zeros, padded steps of the output are zero.
+Everything that all encoders must do the same way is here, once: frozen encoders stay frozen, clips without
+the modality cost nothing and give zeros, padded steps of the output are zero.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
 
 import torch
 from torch import Tensor, nn
 
-from ..modules.masks import padding_mask
+from mmer_fairseq.modules.masks import padding_mask
 
 FORMS = ("tokens", "samples", "frames", "features")
 
@@ -25,11 +24,11 @@ class StreamSpec:
 
     Attributes:
         modality: ``text``, ``audio``, ``video`` or ``physio``.
-        form: what the stream holds: ``tokens`` LongTensor [B, T], ``samples`` [B, T], ``frames`` [B, T, 3, H, W]
-            or ``features`` [B, T, D].
+        form: what the stream holds: ``tokens`` LongTensor [B, T], ``samples`` [B, T], ``frames``
+            [B, T, 3, H, W] or ``features`` [B, T, D].
         encoder: ``NAME`` or ``NAME:PATH``; '' means the default of the form.
-        frozen: whether the encoder's weights stay as they are (None: the encoder's default, which is frozen for
-            those that come with trained weights).
+        frozen: whether the encoder's weights stay as they are (None: the encoder's default, which is frozen
+            for those that come with trained weights).
         dim: D of stored features.
         rate: samples, frames or vectors a second, in Hz (0: no clock).
         vocab_size: number of tokens.
@@ -102,7 +101,8 @@ class Encoder(nn.Module):
             lengths: LongTensor [B], valid steps; 0 where a clip has no such modality.
 
         Returns:
-            y [B, T', D], zero at padded steps, and its LongTensor [B] of valid steps (0 stays 0). T' is at least 1.
+            y [B, T', D], zero at padded steps, and its LongTensor [B] of valid steps (0 stays 0). T' is at
+            least 1.
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             present = lengths > 0
@@ -120,36 +120,12 @@ class Encoder(nn.Module):
             return y.masked_fill(padding_mask(out_lengths, y.size(1))[..., None], 0.0), out_lengths
 
     def _nothing(self, x: Tensor) -> Tensor:
-        """[B, 1, D] of zeros that still lead back to every trainable weight, as data-parallel training needs."""
+        """[B, 1, D] of zeros that lead back to every trainable weight, as data-parallel training needs."""
         y = torch.zeros(len(x), 1, self.dim, dtype=self.dtype, device=x.device)
         for parameter in self.parameters():
             if parameter.requires_grad:
                 y = y + 0.0 * parameter.reshape(-1)[0]
         return y
-
-
-def each_image(
-    frames: Tensor, lengths: Tensor, dim: int, images_to_vectors: Callable[[Tensor], Tensor], *, at_once: int
-) -> Tensor:
-    """Run an image network over the real frames of all clips together; padding frames are never touched.
-
-    Args:
-        frames: [B, T, 3, H, W], uint8 in 0…255 or float in [0, 1].
-        lengths: LongTensor [B], valid frames.
-        dim: D, the width of the network's output.
-        images_to_vectors: [N, 3, H, W] → [N, D].
-        at_once: most images in one call, a bound on memory (0: no bound).
-
-    Returns:
-        [B, T, D], zero at padded frames.
-    """
-    valid = ~padding_mask(lengths, frames.size(1))
-    images = frames[valid]
-    parts = images.split(at_once) if at_once else (images,)
-    vectors = torch.cat([images_to_vectors(part) for part in parts])
-    y = vectors.new_zeros(*frames.shape[:2], dim)
-    y[valid] = vectors
-    return y
 
 
 def file_sha256(path: Path) -> str:

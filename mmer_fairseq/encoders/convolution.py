@@ -1,4 +1,4 @@
-"""Strided convolution stacks over padded sequences: their lengths, and group norm that does not see padding."""
+"""Strided convolution stacks over padded sequences: lengths, and group norm that does not see padding."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import InputError
-from ..modules.masks import padding_mask
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.modules.masks import padding_mask
 
 #: (channels, kernel, stride) of one convolution.
 Layer = tuple[int, int, int]
@@ -84,9 +84,9 @@ def masked_group_norm(
     variance = centred.square().sum((2, 3), keepdim=True) / count
     y = (centred * (variance + eps).rsqrt()).view(batch, channels, steps)
     if weight is not None:
-        y = y * _float(weight)[:, None]
+        y = y * weight.float()[:, None]
     if bias is not None:
-        y = y + _float(bias)[:, None]
+        y = y + bias.float()[:, None]
     return y.to(dtype)
 
 
@@ -114,7 +114,9 @@ def parse_layers(text: str, where: str) -> list[Layer]:
     if not isinstance(layers, list) or not layers:
         raise _bad_layers(text, where)
     for layer in layers:
-        if not (isinstance(layer, tuple) and len(layer) == 3 and all(isinstance(n, int) and n > 0 for n in layer)):
+        if not (
+            isinstance(layer, tuple) and len(layer) == 3 and all(isinstance(n, int) and n > 0 for n in layer)
+        ):
             raise _bad_layers(text, where)
     return layers
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-
 from torch import Tensor, nn
 
-from ..errors import InputError
-from .safe_pickle import load_pickle
+from mmer_fairseq.encoders.safe_pickle import load_pickle
+from mmer_fairseq.errors import InputError
 
 #: Where a fine-tuned wav2vec 2.0 or HuBERT keeps the model it started from.
 _INNER = "w2v_encoder.w2v_model."
@@ -130,7 +129,7 @@ def _plain(settings: Any) -> dict[str, Any]:
     from omegaconf import OmegaConf  # only a checkpoint that holds one brings us here
 
     content = OmegaConf.to_container(settings, resolve=False)
-    return dict(content) if isinstance(content, dict) else {}
+    return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
 
 
 def load_exactly(module: nn.Module, state: Mapping[str, Tensor], path: Path, prefix: str = "") -> None:
@@ -185,5 +184,3 @@ def quiet_fairseq() -> Iterator[None]:
         for kind in (FutureWarning, DeprecationWarning, UserWarning):
             warnings.simplefilter("ignore", kind)
         yield
-
-

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..errors import InputError
-from .base import Encoder, StreamSpec
+from mmer_fairseq.encoders.base import Encoder, StreamSpec
+from mmer_fairseq.errors import InputError
 
 
 class Identity(Encoder):

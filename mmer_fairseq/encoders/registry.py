@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable
 
-from ..errors import InputError
-from . import embedding, fabnet, frames, identity, logmel, roberta, wav2vec, wav2vec2
-from .base import Encoder, StreamSpec
+from mmer_fairseq.encoders import embedding, fabnet, frames, identity, logmel, roberta, wav2vec, wav2vec2
+from mmer_fairseq.encoders.base import Encoder, StreamSpec
+from mmer_fairseq.errors import InputError
 
 Builder = Callable[[StreamSpec, int, str], Encoder]
 
@@ -92,11 +92,12 @@ def build_encoder(spec: StreamSpec, width: int) -> Encoder:
 
     Args:
         spec: the stream.
-        width: features a step that the network wants; small trainable encoders give exactly that many, the others
-            have a width of their own (``.dim``).
+        width: features a step that the network wants; small trainable encoders give exactly that many, the
+            others have a width of their own (``.dim``).
 
     Raises:
-        InputError: unknown encoder, one for another form of stream, another sampling rate, or a bad checkpoint.
+        InputError: unknown encoder, one for another form of stream, another sampling rate, or a bad
+            checkpoint.
     """
     where = f"encoder of '{spec.modality}'"
     name, path = parse_spec(encoder_name(spec), where)

@@ -12,17 +12,21 @@ from typing import Any
 
 import torch
 
-from ..errors import InputError
+from mmer_fairseq.errors import InputError
 
 
 class Inert:
-    """Takes the place of a class whose objects we never look at (meters, dictionaries of old training runs)."""
+    """Takes the place of a class whose objects we never look at (meters of old training runs)."""
 
 
 #: Classes that published fairseq checkpoints hold besides tensors and Python's own containers.
 _INERT = [
     "fairseq.data.dictionary.Dictionary",
-    *(f"fairseq.{m}.{n}" for m in ("meters", "logging.meters") for n in ("AverageMeter", "TimeMeter", "StopwatchMeter")),
+    *(
+        f"fairseq.{m}.{n}"
+        for m in ("meters", "logging.meters")
+        for n in ("AverageMeter", "TimeMeter", "StopwatchMeter")
+    ),
 ]
 
 
@@ -32,7 +36,12 @@ def _harmless() -> list[Any]:
 
     scalar = np.float64(0).__reduce__()[0]
     allowed: list[Any] = [argparse.Namespace, collections.defaultdict, np.dtype, (typing.Any, "typing.Any")]
-    allowed += [(dict, "builtins.dict"), (list, "builtins.list"), (int, "builtins.int"), (str, "builtins.str")]
+    allowed += [
+        (dict, "builtins.dict"),
+        (list, "builtins.list"),
+        (int, "builtins.int"),
+        (str, "builtins.str"),
+    ]
     allowed += [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
     allowed += [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8")]
     allowed += [(type(name, (Inert,), {}), name) for name in _INERT]

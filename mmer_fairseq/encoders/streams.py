@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
-from ..modules.masks import padding_mask
-from .base import StreamSpec
-from .registry import build_encoder
+from mmer_fairseq.encoders.base import StreamSpec
+from mmer_fairseq.encoders.registry import build_encoder
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.modules.masks import padding_mask
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +51,8 @@ class StreamEncoders(nn.Module):
             lengths: modality → LongTensor [B], valid steps, 0 where a clip lacks the modality.
 
         Returns:
-            modality → FloatTensor [B, T', width], zero at padded steps (T' is 1 where no clip has the modality), and
-            modality → LongTensor [B].
+            modality → FloatTensor [B, T', width], zero at padded steps (T' is 1 where no clip has the
+            modality), and modality → LongTensor [B].
 
         Raises:
             InputError: the batch does not hold a stream that the model was built for.

@@ -1,7 +1,7 @@
 """wav2vec 1.0 from a fairseq checkpoint: context vectors of a raw wave, 100 a second.
 
-fairseq's own forward normalises over the whole padded length (group norm over time). Here the statistics are taken
-over the valid steps of each clip, so a clip's vectors are the ones it gets alone.
+fairseq's own forward normalises over the whole padded length (group norm over time). Here the statistics are
+taken over the valid steps of each clip, so a clip's vectors are the ones it gets alone.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from ..errors import InputError
-from .base import Encoder, StreamSpec
-from .convolution import (
+from mmer_fairseq.encoders.base import Encoder, StreamSpec
+from mmer_fairseq.encoders.convolution import (
     chain_length,
     conv_length,
     masked_group_norm,
@@ -22,7 +21,8 @@ from .convolution import (
     total_stride,
     zero_padded,
 )
-from .fairseq_checkpoint import fairseq_module, quiet_fairseq, read_fairseq
+from mmer_fairseq.encoders.fairseq_checkpoint import fairseq_module, quiet_fairseq, read_fairseq
+from mmer_fairseq.errors import InputError
 
 
 class Wav2Vec(Encoder):
@@ -30,7 +30,8 @@ class Wav2Vec(Encoder):
 
     A clip shorter than the receptive field of the extractor is zero-padded up to it and gives one vector.
 
-    Source: Schneider et al., "wav2vec: Unsupervised Pre-training for Speech Recognition", 2019; the layers are
+    Source: Schneider et al., "wav2vec: Unsupervised Pre-training for Speech Recognition", 2019; the layers
+        are
     fairseq's.
 
     Args:

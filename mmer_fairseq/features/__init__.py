@@ -1,0 +1,1 @@
+"""Frozen encoders run once, and the store that their output lives in."""

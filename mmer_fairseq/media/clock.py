@@ -7,21 +7,21 @@ from typing import Optional, Tuple
 
 from ..errors import InputError
 
-# Annotated times are rounded and tracks of one file end at slightly different moments: an end this little behind the
-# end of the medium means its end. In seconds.
+# Annotated times are rounded and tracks of one file end at slightly different moments: an end this little
+# behind the end of the medium means its end. In seconds.
 END_SLACK = 0.25
 
 # A medium counts as cut off when more than this is missing: headers round, and the last packet may be short.
 LOST_SECONDS = 0.25
 LOST_SHARE = 0.02
 
-# Longest rounding of a picture's time that is undone. Matroska stores milliseconds: the third picture of a 30 Hz video
-# is stored at 0.067 s, not at 0.0666…; asking for 30 Hz must still give every picture once.
+# Longest rounding of a picture's time that is undone. Matroska stores milliseconds: the third picture of a 30
+# Hz video is stored at 0.067 s, not at 0.0666…; asking for 30 Hz must still give every picture once.
 MAX_TIME_ROUNDING = 0.001
 
 
 def sample_at(seconds: float, rate: int) -> int:
-    """Index of the sample nearest to a time. Crops that share a border share it here too: no sample lost or doubled."""
+    """Index of the sample nearest to a time: crops that share a border share it here too."""
     return math.floor(seconds * rate + 0.5)
 
 
@@ -31,7 +31,7 @@ def resampled_length(samples: int, source_rate: int, rate: int) -> int:
 
 
 def picture_count(seconds: float, rate: float) -> int:
-    """Pictures at k / rate Hz, k = 0, 1, …, that lie before ``seconds`` (the small term undoes float rounding)."""
+    """Moments k / rate, k = 0, 1, …, before ``seconds`` (the small term undoes float rounding)."""
     return max(0, math.ceil(seconds * rate - 1e-6))
 
 
@@ -67,7 +67,12 @@ def span(
     """
     begin = 0.0 if start is None else float(start)
     stop = math.inf if end is None else float(end)
-    if math.isnan(begin) or math.isnan(stop) or not 0 <= begin < stop or (end is not None and math.isinf(stop)):
+    if (
+        math.isnan(begin)
+        or math.isnan(stop)
+        or not 0 <= begin < stop
+        or (end is not None and math.isinf(stop))
+    ):
         raise InputError.of(
             where=at,
             expected="0 ≤ start < end, in seconds",

@@ -19,7 +19,8 @@ class Kind:
     Attributes:
         name: with its article, as messages say it.
         suffixes: endings such a file may have.
-        medium: "sound" (libsndfile reads it), "container" (libav reads it: pictures, sound or both) or "" (neither).
+        medium: "sound" (libsndfile reads it), "container" (libav reads it: pictures, sound or both) or ""
+            (neither).
     """
 
     name: str
@@ -155,8 +156,9 @@ def identify(path: PathLike, where: Optional[str] = None, *, wanted: str = "a so
         The kind its bytes say, else the kind its name says.
 
     Raises:
-        InputError: it is missing, a folder or empty; its bytes are of another kind than its name says (a decoder might
-            still read it, but a name that lies is a mix-up to look at); its bytes are no medium.
+        InputError: it is missing, a folder or empty; its bytes are of another kind than its name says (a
+            decoder might still read it, but a name that lies is a mix-up to look at); its bytes are no
+            medium.
     """
     head = read_head(path, where, wanted)
     found = sniff(head)
@@ -165,10 +167,11 @@ def identify(path: PathLike, where: Optional[str] = None, *, wanted: str = "a so
     if found is None or (found.medium and (not named or suffix in found.suffixes)):
         return found or (named[0] if named else Kind("a file of no known kind", (), "container"))
     expected = f"{named[0].name} (its name ends in {suffix})" if named else wanted
+    mistake = "wrongly named" if named else "of the wrong kind"
     rename = f", or rename it to end in {found.suffixes[0]}" if found.medium and named else ""
     raise InputError.of(
         where=place(path, where),
         expected=expected,
         found=f"{found.name} (by its first bytes)",
-        remedy=f"the file is {'wrongly named' if named else 'of the wrong kind'}: name the right file{rename}",
+        remedy=f"the file is {mistake}: name the right file{rename}",
     )

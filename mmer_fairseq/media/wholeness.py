@@ -13,18 +13,26 @@ from .files import Kind, PathLike
 # Writers that cannot seek back (pipes) leave a size like 0xFFFFFFFF behind: it announces nothing.
 _UNKNOWN_FROM = 0x7FFFFF00
 
+# Some WAV writers count the header into the length of the data. Bytes.
+_WAV_SLACK = 64
 
-def check_whole(path: PathLike, kind: Kind, where: Optional[str] = None) -> None:
-    """Compare a file with what its container announces.
+
+def examine(path: PathLike, where: Optional[str] = None, *, wanted: str = "a sound or video file") -> Kind:
+    """Everything that can be said against a medium without decoding it.
 
     Args:
         path: the medium.
-        kind: what it is (from :func:`files.identify`).
         where: row that names it, for messages.
+        wanted: what the caller reads, for messages.
+
+    Returns:
+        What it is.
 
     Raises:
-        InputError: the file ends before its announced end, or (MP4) lacks its index, or (Ogg) lacks its end mark.
+        InputError: :func:`files.identify` finds fault with it; or the file ends before its announced end, or
+            (MP4) lacks its index, or (Ogg) lacks its end mark.
     """
+    kind = files.identify(path, where, wanted=wanted)
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if kind is files.WAV or kind is files.AVI:
@@ -38,11 +46,12 @@ def check_whole(path: PathLike, kind: Kind, where: Optional[str] = None) -> None
         elif kind is files.OGG:
             if _ends_without_mark(file, size):
                 _raise_cut(path, where, "an Ogg file with an end mark on its last page", "none")
-            return
+            return kind
         else:
-            return
+            return kind
     if announced is not None and announced > size:
         _raise_cut(path, where, f"a file of {announced} bytes, as its header announces", f"{size} bytes")
+    return kind
 
 
 def _raise_cut(path: PathLike, where: Optional[str], expected: str, found: str) -> None:
@@ -73,10 +82,14 @@ def _riff_end(file: BinaryIO, size: int) -> Optional[int]:
             wide_data = struct.unpack("<Q", _exactly(file, at + 16, 8))[0]
         if name == b"data":
             if outer == b"RF64" and wide_data is not None:
-                return at + 8 + int(wide_data)
-            return None if length >= _UNKNOWN_FROM else at + 8 + length
+                return at + 8 + int(wide_data) - _WAV_SLACK
+            return None if length >= _UNKNOWN_FROM else at + 8 + length - _WAV_SLACK
+        if not name.strip().isalnum():
+            # A writer that forgot a padding byte: what follows cannot be judged.
+            return None
         at += 8 + length + length % 2
-    # The data chunk itself is missing: the chunk that hides it reaches beyond the file, or the header ends early.
+    # The data chunk itself is missing: the chunk that hides it reaches beyond the file, or the header ends
+    # early.
     return max(at, size + 1)
 
 

@@ -61,9 +61,7 @@ class ValueMetrics(MetricSet):
         if self.kind == "trace":
             kept = kept & ~target.isnan()
         check_scores(scores, kept)
-        check_values(
-            "the target", ~target.isfinite() & kept, target, "finite numbers", "correct the labels"
-        )
+        check_values("the target", ~target.isfinite() & kept, target, "finite numbers", "correct the labels")
         return scores, target, kept & (target != 0) if self.eval_matric else kept
 
     def _update(self, scores: Tensor, target: Tensor, kept: Tensor) -> dict[str, Tensor]:

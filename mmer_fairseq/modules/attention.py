@@ -29,13 +29,18 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.dropout = dropout
-        self.in_proj = nn.Linear(dim, 3 * dim)
+        # Three projections, not one of width 3D: their gradients come back apart and would have to be copied together.
+        self.q_proj = nn.Linear(dim, dim)
+        self.k_proj = nn.Linear(dim, dim)
+        self.v_proj = nn.Linear(dim, dim)
         self.out_proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, rows: Rows) -> Tensor:
         """[N, D] → [N, D]."""
-        qkv = rows.unpack(self.in_proj(x)).view(rows.batch, rows.steps, 3, self.heads, -1)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each [B, H, T, d]
+        q, k, v = (
+            rows.unpack(proj(x)).unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, H, T, d]
+            for proj in (self.q_proj, self.k_proj, self.v_proj)
+        )
         seen = None if rows.padding is None else ~rows.padding[:, None, None, :]
         y = F.scaled_dot_product_attention(
             q, k, v, attn_mask=seen, dropout_p=self.dropout if self.training else 0.0

@@ -109,7 +109,7 @@ class EmotionPrediction(FairseqTask):
         super().add_args(parser)
         compat.accept_data_flag(parser)
 
-    def __init__(self, cfg: EmotionPredictionConfig) -> None:
+    def __init__(self, cfg: EmotionPredictionConfig, **_: Any) -> None:  # fairseq-fixed adds from_checkpoint=True
         super().__init__(cfg)
         compat.refuse_lost_torchrun()
         legacy, asked = _asked_targets(cfg)

@@ -104,6 +104,5 @@ def test_wrong_names(names: tuple[str, ...], found: str) -> None:
 
 
 def test_names_that_collide() -> None:
-    # The metric f1_2 of a sentiment and a column of that name in another metric do not meet; these would.
-    with pytest.raises(InputError, match=r"found two metrics called acc2_nonneg. Rename the label"):
+    with pytest.raises(InputError, match=r"two metrics called acc2_nonneg, f1_2_nonneg. Rename the label"):
         build("score", ["nonneg", "x"], "l1", range=(-3, 3))

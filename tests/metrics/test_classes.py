@@ -127,8 +127,8 @@ def test_scores_that_are_no_numbers(bad: float) -> None:
     with pytest.raises(InputError) as error:
         metric.sums(scores, torch.zeros(9, dtype=torch.long))
     assert str(error.value) == (
-        f"the model's output: expected finite numbers; found {bad} (3 of 27 values, in row 2, 5 of the batch). "
-        "Lower the learning rate, clip gradients (--clip-norm 1), or leave out --fp16."
+        f"the model's output: expected finite numbers; found {bad} (3 of 27 values, in row 2, 5 of the "
+        "batch). Lower the learning rate, clip gradients (--clip-norm 1), or leave out --fp16."
     )
     with pytest.raises(InputError, match="expected finite numbers"):
         metric.predict(scores)
@@ -139,8 +139,8 @@ def test_targets_outside_the_classes() -> None:
     with pytest.raises(InputError) as error:
         build("classes", NAMES[:3], "softmax").sums(torch.zeros(4, 3), target)
     assert str(error.value) == (
-        "the target: expected class indices from 0 to 2; found -1, 3 (2 of 4 values, in row 1, 3 of the batch). "
-        "Check that the labels and the model are of one label space."
+        "the target: expected class indices from 0 to 2; found -1, 3 (2 of 4 values, in row 1, 3 of the "
+        "batch). Check that the labels and the model are of one label space."
     )
 
 

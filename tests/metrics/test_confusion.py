@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from mmer_fairseq.metrics import confusion as table
@@ -30,5 +31,5 @@ def test_tables_are_independent() -> None:
 
 
 def test_weighted_accuracy_of_mosei() -> None:
-    counts = torch.tensor([[50.0, 20.0], [4.0, 6.0]])  # TN 50 of 70, TP 6 of 10
-    assert table.uar(counts).item() == (6 * 70 / 10 + 50) / (2 * 70)
+    counts = torch.tensor([[50.0, 20.0], [4.0, 6.0]]).double()  # TN 50 of 70, TP 6 of 10
+    assert table.uar(counts).item() == pytest.approx((6 * 70 / 10 + 50) / (2 * 70))

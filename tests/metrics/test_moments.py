@@ -13,8 +13,8 @@ from mmer_fairseq.metrics import moments
 
 
 def one(x: np.ndarray, y: np.ndarray, centre: float = 0.0) -> dict[str, torch.Tensor]:
-    columns = [torch.from_numpy(np.asarray(v, dtype=np.float64))[:, None] for v in (x, y)]
-    return moments.moments(*columns, torch.ones_like(columns[0], dtype=torch.bool), centre)
+    first, second = (torch.from_numpy(np.asarray(v, dtype=np.float64))[:, None] for v in (x, y))
+    return moments.moments(first, second, torch.ones_like(first, dtype=torch.bool), centre)
 
 
 def plain_ccc(x: np.ndarray, y: np.ndarray) -> float:

@@ -99,7 +99,7 @@ def test_several_columns(batch: int) -> None:
     metric = build("score", names, "mse", range=(1, 5))
     found = total(metric, zip(scores.split(batch), target.split(batch)))
     each = [oracle(scores[:, c].double().numpy(), target[:, c].double().numpy()) for c in range(3)]
-    expected = {metric: np.mean([column[metric] for column in each]) for metric in each[0]}
+    expected = {metric: float(np.mean([column[metric] for column in each])) for metric in each[0]}
     expected.update({f"{m}_{name}": column[m] for name, column in zip(names, each) for m in column})
     assert found == pytest.approx(expected, abs=1e-9)
     assert metric.higher_is_better == {
@@ -139,7 +139,7 @@ def test_traces(batch: int, wide: bool) -> None:
     for c in range(2):
         valid = ~np.isnan(y[:, c])
         each.append(oracle(x[valid, c], y[valid, c]))
-    expected = {m: np.mean([column[m] for column in each]) for m in each[0]}
+    expected = {m: float(np.mean([column[m] for column in each])) for m in each[0]}
     expected.update({f"{m}_{name}": col[m] for name, col in zip(("valence", "arousal"), each) for m in col})
     assert found == pytest.approx(expected, abs=1e-9)
 
@@ -174,7 +174,8 @@ def test_errors_name_the_rows() -> None:
     with pytest.raises(InputError) as error:
         metric.sums(torch.zeros(3, 1), torch.tensor([[0.0], [1.0], [float("nan")]]))
     assert str(error.value) == (
-        "the target: expected finite numbers; found nan (1 of 3 values, in row 2 of the batch). Correct the labels."
+        "the target: expected finite numbers; found nan (1 of 3 values, in row 2 of the batch). "
+        "Correct the labels."
     )
     with pytest.raises(InputError, match=r"expected shape \[B, 1\]; found \(3,\)"):
         metric.sums(torch.zeros(3), torch.zeros(3))

@@ -74,7 +74,7 @@ def write_toy_corpus(
         The corpus folder.
 
     Raises:
-        InputError: a parameter is out of its range, the folder holds something else, or PyAV is missing.
+        InputError: a parameter is out of its range, or the folder holds something else.
     """
     _require("clips", 10 <= clips <= 100_000, "10 … 100000", clips)
     _require("seed", seed >= 0, "0 or more", seed)

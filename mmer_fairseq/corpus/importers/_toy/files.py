@@ -7,13 +7,13 @@ import wave
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 
 from mmer_fairseq.corpus.importers._toy.face import draw_face
 from mmer_fairseq.corpus.importers._toy.plan import FRAME_RATE, ClipPlan
 from mmer_fairseq.corpus.importers._toy.speakers import Speaker
 from mmer_fairseq.corpus.importers._toy.voice import SAMPLE_RATE, speak
-from mmer_fairseq.errors import InputError
 
 INVALID = -5
 """Written into a trace where nobody gave a rating."""
@@ -44,9 +44,6 @@ def write_clip(directory: Path, plan: ClipPlan, speaker: Speaker, *, seed: int, 
 
     Returns:
         Path below the corpus folder → size in bytes.
-
-    Raises:
-        InputError: PyAV is not installed.
     """
     samples = speak(plan, speaker, np.random.default_rng([seed, 3, plan.index]))
     files = clip_files(plan)
@@ -57,7 +54,7 @@ def write_clip(directory: Path, plan: ClipPlan, speaker: Speaker, *, seed: int, 
             draw_face(plan, speaker, np.random.default_rng([seed, 4, plan.index]), size),
             samples if "audio" in files else None,
         ),
-        "trace": lambda path: path.write_text(_trace_csv(plan), encoding="utf-8", newline="\n"),
+        "trace": lambda path: _write_trace(path, plan),
     }
     for kind, name in files.items():
         unfinished = directory / f"{name}.part"
@@ -76,15 +73,6 @@ def _write_wav(path: Path, samples: np.ndarray) -> None:
 
 def _write_mp4(path: Path, pictures: np.ndarray, samples: np.ndarray | None) -> None:
     """H.264 and, unless it is missing, AAC; the same pictures give the same bytes on one machine."""
-    try:
-        import av
-    except ImportError as error:
-        raise InputError.of(
-            where="mmer import toy",
-            expected="PyAV, which writes the mp4 files",
-            found="no module named av",
-            remedy="run: pip install mmer_fairseq[video]",
-        ) from error
     with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as film:
         picture = film.add_stream("libx264", rate=FRAME_RATE, options=_H264)
         picture.width, picture.height, picture.pix_fmt = pictures.shape[2], pictures.shape[1], "yuv420p"
@@ -104,9 +92,9 @@ def _write_mp4(path: Path, pictures: np.ndarray, samples: np.ndarray | None) -> 
             film.mux(sound.encode(None))
 
 
-def _trace_csv(plan: ClipPlan) -> str:
+def _write_trace(path: Path, plan: ClipPlan) -> None:
     lines = ["valence,arousal"]
     for step, values in enumerate(zip(*plan.feeling(plan.trace_times()))):
         rated = not plan.invalid[0] <= step < plan.invalid[1]
         lines.append(",".join(f"{value:.3f}" if rated else str(INVALID) for value in values))
-    return "\n".join(lines) + "\n"
+    path.write_bytes(("\n".join(lines) + "\n").encode())

@@ -15,7 +15,7 @@ So one signal alone gets about six clips of ten right at best, and all together 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TypeVar
@@ -184,15 +184,15 @@ def _dialogues(rng: np.random.Generator, split: str, size: int) -> list[tuple[st
     """(dialogue, turn from 1, speaker) of each clip: two speakers take 2 to 4 turns."""
     pairs = [pair for a, b in combinations(SPLIT_SPEAKERS[split], 2) for pair in ((a, b), (b, a))]
     turns: list[tuple[str, int, str]] = []
+    order: list[int] = []
     number = 0
     while len(turns) < size:
-        if number % len(pairs) == 0:
-            order: Sequence[int] = rng.permutation(len(pairs))
+        order = order or list(rng.permutation(len(pairs)))
         left = size - len(turns)
         length = min(int(rng.integers(2, 5)), left)
         if left - length == 1:  # nobody talks alone: the last dialogue needs two turns
             length += 1 if length < 4 else -1
-        pair = pairs[order[number % len(pairs)]]
+        pair = pairs[order.pop()]
         number += 1
         turns += [(f"{split}{number:02d}", turn + 1, pair[turn % 2]) for turn in range(length)]
     return turns

@@ -53,23 +53,23 @@ def draw_speakers(rng: np.random.Generator) -> dict[str, Speaker]:
         share = (place - left)[:, None].astype(np.float32)
         return palette[left] * (1 - share) + palette[left + 1] * share
 
-    columns = {
-        "skin": colours(_SKINS),
-        "hair": colours(_HAIRS),
-        "wall": colours(_WALLS),
-        "head_width": spread(0.72, 0.86),
-        "eye_distance": spread(0.30, 0.37),
-        "mouth_width": spread(0.33, 0.41),
-        "pitch": np.exp(spread(np.log(150.0), np.log(200.0))),
-        "formant_scale": spread(0.88, 1.14),
-        "loudness": spread(-1.5, 1.5),
-        "breath": spread(0.02, 0.10),
-    }
+    skins, hairs, walls = colours(_SKINS), colours(_HAIRS), colours(_WALLS)
+    head_widths, eye_distances, mouth_widths = spread(0.72, 0.86), spread(0.30, 0.37), spread(0.33, 0.41)
+    pitches, formant_scales = np.exp(spread(np.log(150.0), np.log(200.0))), spread(0.88, 1.14)
+    loudnesses, breaths = spread(-1.5, 1.5), spread(0.02, 0.10)
     return {
-        name: Speaker(name=name, **{key: _plain(values[i]) for key, values in columns.items()})
+        name: Speaker(
+            name=name,
+            skin=skins[i],
+            hair=hairs[i],
+            wall=walls[i],
+            head_width=float(head_widths[i]),
+            eye_distance=float(eye_distances[i]),
+            mouth_width=float(mouth_widths[i]),
+            pitch=float(pitches[i]),
+            formant_scale=float(formant_scales[i]),
+            loudness=float(loudnesses[i]),
+            breath=float(breaths[i]),
+        )
         for i, name in enumerate(NAMES)
     }
-
-
-def _plain(value: np.ndarray) -> np.ndarray | float:
-    return value if value.ndim else float(value)

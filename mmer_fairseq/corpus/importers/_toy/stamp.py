@@ -42,9 +42,12 @@ class Stamp:
         names = {path.name for path in directory.iterdir()} if directory.is_dir() else set()
         inside = sorted(names - {_UNFINISHED})
         if not inside:
-            directory.mkdir(parents=True, exist_ok=True)
             stamp = cls(directory, wanted)
-            stamp.save()
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+                stamp.save()
+            except OSError as error:
+                raise _refusal(directory, f"a place that cannot be written ({error.strerror})") from error
             return stamp
         note = _read(directory / _NAME) if _NAME in inside else None
         if note is None:

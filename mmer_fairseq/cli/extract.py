@@ -1,0 +1,136 @@
+"""``mmer extract``: run a frozen encoder once over a corpus, so that training reads its output."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from mmer_fairseq.corpus import Corpus
+from mmer_fairseq.corpus.streams import RawOptions
+from mmer_fairseq.encoders import ENCODERS
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.features.extract import extract
+from mmer_fairseq.features.store import FeatureStore
+from mmer_fairseq.media.text import GPT2BPETokenizer, SentencePieceTokenizer, Tokenizer
+
+HELP = "run a frozen encoder once over a corpus and store its output"
+
+EPILOG = """A run that was stopped or killed goes on where it was when the same command is given again.
+
+  mmer extract data/toy --modality audio --encoder wav2vec:wav2vec_large.pt --name wav2vec mmer extract
+  data/toy --modality text --encoder roberta:roberta.large --gpt2-bpe roberta.large --name roberta
+  fairseq-train data/toy --features audio=wav2vec,text=roberta …"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of ``mmer extract``."""
+    trained = ", ".join(f"{name}:PATH" for name, entry in ENCODERS.items() if entry.pretrained)
+    parser.add_argument("directory", metavar="DIR", help="folder of the corpus")
+    parser.add_argument("--modality", required=True, metavar="M", help="text, audio or video")
+    parser.add_argument("--encoder", required=True, metavar="NAME:PATH", help=f"one of {trained}")
+    parser.add_argument("--name", required=True, help="of the store, which is written to DIR/features/NAME")
+    parser.add_argument("--splits", metavar="S[,S…]", help="splits to encode (default: all)")
+    parser.add_argument(
+        "--dtype", default="float32", help="float32 or float16, half the size (default: float32)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=_whole,
+        default=0,
+        metavar="N",
+        help="processes, each with one thread and a copy of the encoder (default: one a core, at most 4)",
+    )
+    parser.add_argument(
+        "--batch-size", type=_whole, default=8, metavar="N", help="clips at once (default: 8)"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 … (default: cpu)")
+    parser.add_argument(
+        "--skip-bad",
+        type=_whole,
+        default=0,
+        metavar="N",
+        help="leave out up to N clips whose medium is broken, and name them in the store (default: 0)",
+    )
+    parser.add_argument(
+        "--frame-rate", type=float, default=0.0, metavar="HZ", help="frames a second (default: all)"
+    )
+    parser.add_argument(
+        "--max-frames", type=_whole, default=300, metavar="N", help="of a clip (default: 300)"
+    )
+    parser.add_argument(
+        "--max-text-tokens", type=_whole, default=512, metavar="N", help="of a clip (default: 512)"
+    )
+    parser.add_argument("--allow-silent", action="store_true", help="take sound whose samples are all equal")
+    parser.add_argument(
+        "--gpt2-bpe", metavar="DIR", help="folder with encoder.json, vocab.bpe and dict.txt of RoBERTa"
+    )
+    parser.add_argument(
+        "--tokenizer", metavar="FILE", help="sentencepiece model, for an encoder trained with it"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Extract, and say what is there now."""
+    corpus = Corpus.load(args.directory)
+    words = args.modality == "text" and corpus.text_form == "words"
+    options = RawOptions(
+        frame_rate=args.frame_rate or None,
+        max_frames=args.max_frames,
+        max_tokens=args.max_text_tokens,
+        tokenizer=_tokenizer(args) if words else None,
+        allow_silent=args.allow_silent,
+    )
+    path = extract(
+        corpus,
+        modality=args.modality,
+        encoder=args.encoder,
+        name=args.name,
+        options=options,
+        splits=args.splits.split(",") if args.splits else None,
+        dtype=args.dtype,
+        workers=args.workers or min(os.cpu_count() or 1, 4),
+        batch_size=max(args.batch_size, 1),
+        device=args.device,
+        skip_bad=args.skip_bad,
+    )
+    print(summary(FeatureStore.open(path)))
+    return 0
+
+
+def summary(store: FeatureStore) -> str:
+    """What a store holds, in a few lines."""
+    size = sum(file.stat().st_size for file in store.path.iterdir()) / 1e6
+    about = f"{len(store)} clips, vectors of {store.dim} {store.meta['dtype']} numbers"
+    rate = f", {store.rate:g} vectors a second" if store.rate else ""
+    lines = [f"{store.path}: {about}{rate}, {size:.1f} MB"]
+    skipped = store.meta["skipped"]
+    if skipped:
+        lines.append(f"left out: {len(skipped)}")
+        lines += [f"  {clip_id}: {why}" for clip_id, why in skipped.items()]
+    lines.append(f"train with --features {store.modality}={store.name}")
+    return "\n".join(lines)
+
+
+def _tokenizer(args: argparse.Namespace) -> Tokenizer:
+    if args.tokenizer:
+        return SentencePieceTokenizer(args.tokenizer)
+    if not args.gpt2_bpe:
+        raise InputError.of(
+            where="mmer extract --modality text",
+            expected="the tokenizer that the encoder was trained with, because the corpus holds words",
+            found="none",
+            remedy="name RoBERTa's folder with --gpt2-bpe, or a sentencepiece model with --tokenizer",
+        )
+    folder = Path(args.gpt2_bpe)
+    dictionary = folder / "dict.txt"
+    return GPT2BPETokenizer(
+        folder / "encoder.json", folder / "vocab.bpe", dictionary if dictionary.exists() else None
+    )
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, found {text}")
+    return number

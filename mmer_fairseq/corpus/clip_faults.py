@@ -1,0 +1,114 @@
+"""One clip looked into: its files, their lengths, its traces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Callable
+
+from mmer_fairseq.corpus.clip import Clip
+from mmer_fairseq.corpus.faults import stop
+from mmer_fairseq.corpus.labels import LabelSpace
+from mmer_fairseq.corpus.streams import RawOptions, read_stream
+from mmer_fairseq.corpus.textfile import read_utf8
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.clock import span
+from mmer_fairseq.media.sound import sound_seconds
+from mmer_fairseq.media.video import video_info
+
+# Every picture is decoded whatever the options; few and small ones are kept.
+OPTIONS = RawOptions(frame_rate=1.0, frame_size=16, max_frames=10**6, max_tokens=10**9)
+
+# An annotation may begin late or end early; one this far off was read with a wrong rate or belongs to
+# another clip.
+TRACE_SLACK = 1.0
+TRACE_SHARE = 0.2
+
+
+@dataclass
+class Finding:
+    """What was found in one clip: its faults, and its length in seconds (0: unknown)."""
+
+    id: str
+    faults: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def inspect_clip(
+    task: tuple[Clip, list[tuple[LabelSpace, Clip]]], *, decode: bool, text_form: str
+) -> Finding:
+    """Look into one clip.
+
+    Args:
+        task: the clip, and the label spaces with traces together with the clip as each of them reads it.
+        decode: read every medium to its end (default: headers).
+        text_form: ``words`` or ``ids``.
+    """
+    clip, traces = task
+    finding = Finding(clip.id)
+    for modality in clip.media:
+        if clip.stores(modality):
+            continue
+        try:
+            seconds = _check_medium(clip, modality, decode, text_form)
+        except InputError as error:
+            finding.faults.append(str(error))
+        else:
+            finding.seconds = finding.seconds or seconds
+    for space, labelled in traces:
+        try:
+            _check_trace(space, labelled, finding.seconds)
+        except InputError as error:
+            finding.faults.append(str(error))
+    return finding
+
+
+def _check_medium(clip: Clip, modality: str, decode: bool, text_form: str) -> float:
+    """Seconds of the clip in one of its media (0: it has no clock)."""
+    if modality == "text":
+        _check_text(clip, text_form)
+        return 0.0
+    if modality == "physio":  # uncropped: its rate is a choice of the training
+        read_stream(replace(clip, start=None, end=None), modality, OPTIONS)
+        return 0.0
+    path = clip.media[modality]
+    read = sound_seconds if modality == "audio" else _video_seconds
+    seconds = _header(read, path)
+    if seconds is None:
+        seconds = read(path, where=clip.where)  # once more, for a message that names the row
+    start, end = span(clip.start, clip.end, seconds, f"{clip.where}: {path}")
+    if decode:
+        read_stream(clip, modality, OPTIONS)
+    return min(seconds, end if end is not None else seconds) - start
+
+
+@lru_cache(maxsize=4096)
+def _header(read: Callable[..., float], path: str) -> float | None:
+    """Seconds of a medium, read once however many clips are cut from it; None where it has a fault."""
+    try:
+        return read(path)
+    except InputError:
+        return None
+
+
+def _video_seconds(path: str, *, where: str | None = None) -> float:
+    return video_info(path, where=where).seconds
+
+
+def _check_text(clip: Clip, text_form: str) -> None:
+    if text_form == "ids":  # no tokenizer: read as ids
+        read_stream(clip, "text", OPTIONS)
+    elif clip.text_is_path:
+        read_utf8(clip.media["text"], "a transcript", stop, clip.where)
+
+
+def _check_trace(space: LabelSpace, clip: Clip, seconds: float) -> None:
+    steps = len(space.target(clip))
+    lasts = steps / space.rate
+    if seconds and abs(lasts - seconds) > max(TRACE_SLACK, TRACE_SHARE * seconds):
+        raise InputError.of(
+            where=clip.where,
+            expected=f"a trace about as long as the clip ({seconds:.1f} s)",
+            found=f"{steps} steps, {lasts:.1f} s at {space.rate:g} Hz, in {clip.label}",
+            remedy="correct the rate of the label space, or name the trace of this clip",
+        )

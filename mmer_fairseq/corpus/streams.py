@@ -1,0 +1,136 @@
+"""One modality of one clip, raw: its file or words → the tensor an encoder takes."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Optional
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..media.series import load_series
+from ..media.sound import load_sound, sound_seconds
+from ..media.text import Tokenizer, ids_from_text
+from ..media.video import load_frames, video_info
+from .clip import Clip
+from .faults import stop
+from .textfile import read_utf8
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RawOptions:
+    """How media become tensors.
+
+    Attributes:
+        sample_rate: of sound, in Hz.
+        frame_rate: pictures per second, in Hz (None: every picture of the file).
+        frame_size: pixels, pictures are made square.
+        max_frames: pictures kept of a clip, from its beginning.
+        tokenizer: for texts that are words; None: texts are ids already.
+        vocab_size: ids made elsewhere must be below it (RoBERTa: 50265).
+        allow_silent: take sound whose samples are all equal.
+        max_tokens: ids kept of a text, ``<s>`` and ``</s>`` included (RoBERTa: 512).
+        physio_rate: steps per second of biosignals, in Hz; needed where clips with a start or end have one
+            without times.
+    """
+
+    sample_rate: int = 16000
+    frame_rate: Optional[float] = None
+    frame_size: int = 64
+    max_frames: Optional[int] = 300
+    tokenizer: Optional[Tokenizer] = None
+    vocab_size: int = 50265
+    allow_silent: bool = False
+    max_tokens: int = 512
+    physio_rate: Optional[float] = None
+
+
+def read_stream(clip: Clip, modality: str, options: RawOptions) -> Tensor:
+    """Read one modality of a clip.
+
+    Args:
+        clip: its times crop sound, video and biosignal; a text is always whole.
+        modality: one the clip has.
+        options: how.
+
+    Returns:
+        text LongTensor [T], from ``<s>`` to ``</s>``; audio FloatTensor [samples]; video ByteTensor [T, 3, H,
+        W]; physio FloatTensor [T, channels].
+
+    Raises:
+        InputError: the clip has no such modality or only stored features of it, or its medium is at fault
+            (see ``media``); messages name the row of the corpus.
+    """
+    source = _source(clip, modality)
+    start, end, where = clip.start, clip.end, clip.where
+    if modality == "text":
+        return _read_text(clip, source, options)
+    if modality == "audio":
+        rate, silent = options.sample_rate, options.allow_silent
+        return load_sound(source, start=start, end=end, rate=rate, allow_silent=silent, where=where)
+    if modality == "video":
+        frames, _ = load_frames(
+            source,
+            start=start,
+            end=end,
+            rate=options.frame_rate,
+            size=options.frame_size,
+            max_frames=options.max_frames,
+            where=where,
+        )
+        return frames
+    return load_series(source, start=start, end=end, rate=options.physio_rate, where=where)
+
+
+def stream_seconds(clip: Clip, modality: str) -> float:
+    """Length of one modality of a clip in seconds, from its times or from headers; nothing is decoded.
+
+    0.0 where it has no clock of its own (text, biosignals, stored features).
+
+    Raises:
+        InputError: as :func:`read_stream`, as far as headers show it.
+    """
+    if modality not in ("audio", "video") or clip.stores(modality):
+        return 0.0
+    source, start = _source(clip, modality), clip.start or 0.0
+    if clip.end is not None:
+        return clip.end - start
+    if modality == "audio":
+        return max(0.0, sound_seconds(source, where=clip.where) - start)
+    return max(0.0, video_info(source, where=clip.where).seconds - start)
+
+
+def _source(clip: Clip, modality: str) -> str:
+    stores = clip.stores(modality)
+    if modality in clip.media and not stores:
+        return clip.media[modality]
+    found, remedy = "none", "leave the modality out for this clip or fill the cell"
+    if stores:
+        found = f"only stored features ({', '.join(stores)})"
+        remedy = f"train from the store: --features {modality}={stores[0]}"
+    raise InputError.of(
+        where=clip.where,
+        expected=f"{modality} as words or a file for '{clip.id}'",
+        found=found,
+        remedy=remedy,
+    )
+
+
+def _read_text(clip: Clip, source: str, options: RawOptions) -> Tensor:
+    if clip.text_is_path:
+        content = read_utf8(source, "a transcript", stop, clip.where)
+        assert content is not None
+        words, at = " ".join(content.split()), f"{clip.where}: {source}"
+    else:
+        words, at = source, clip.where
+    tokenizer = options.tokenizer
+    ids = ids_from_text(words, options.vocab_size, at) if tokenizer is None else tokenizer.encode(words)
+    if len(ids) > options.max_tokens:
+        logger.warning("%s: %d tokens, the first %d are used", at, len(ids), options.max_tokens)
+        # The text still ends with </s>.
+        ids = torch.cat([ids[: options.max_tokens - 1], ids[-1:]])
+    return ids

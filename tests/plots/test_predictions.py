@@ -1,0 +1,106 @@
+"""Reading a predictions file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.plots.predictions import Predictions, read_predictions
+
+CLASSES = """\
+id\tsplit\ttarget\tprediction\tscore_sad\tscore_happy
+a\tvalid\thappy\tsad\t0.6\t0.4
+b\ttest\tsad\tsad\t0.9\t0.1
+c\tvalid\tsad\thappy\t0.2\t0.8
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "predictions.tsv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_classes(tmp_path: Path) -> None:
+    path = write(tmp_path, CLASSES)
+    assert read_predictions(path) == Predictions(
+        "classes", ("sad", "happy"), [[1], [0], [0]], [[0], [0], [1]], ("valid", "test")
+    )
+    assert read_predictions(path, "valid") == Predictions(
+        "classes", ("sad", "happy"), [[1], [0]], [[0], [1]], ("valid",)
+    )
+
+
+def test_classes_that_are_called_by_number(tmp_path: Path) -> None:
+    path = write(tmp_path, "id\ttarget\tprediction\tscore_0\tscore_1\na\t1\t0\t0.1\t0.9\n")
+    assert read_predictions(path) == Predictions("classes", ("0", "1"), [[1]], [[0]], ())
+
+
+def test_scores(tmp_path: Path) -> None:
+    path = write(tmp_path, "id\ttarget\tprediction\tscore_v\tscore_a\nx\t0.5,-1\t0,1e-3\t0\t0.001\n")
+    assert read_predictions(path) == Predictions("score", ("v", "a"), [[0.5, -1]], [[0, 0.001]], ())
+
+
+def test_labels(tmp_path: Path) -> None:
+    path = write(tmp_path, "id\ttarget\tprediction\tscore_v\tscore_a\nx\t0,1\t1,1\t2.5\t3\n")
+    assert read_predictions(path) == Predictions("multilabel", ("v", "a"), [[0, 1]], [[1, 1]], ())
+
+
+def test_quotes_are_letters(tmp_path: Path) -> None:
+    path = write(tmp_path, CLASSES.replace("a\tvalid", '"a\tvalid'))
+    assert len(read_predictions(path).target) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "message"),
+    [
+        (("sad\tsad", "sad\tglad"), 3, "expected a prediction out of sad, happy; found 'glad'. Use one set"),
+        (("b\ttest\tsad", "b\ttest\t"), 3, "expected a target out of sad, happy; found ''. Use one set"),
+        (("0.9\t0.1", "0.9"), 3, "expected 6 tab-separated cells, as in the header; found 5. Give the file"),
+        (
+            ("a\tvalid\thappy", "a\tvalid\tglad"),
+            2,
+            "expected a target that is one of sad, happy, or a number for each, parted by commas; found",
+        ),
+        (
+            ("prediction", "answer"),
+            1,
+            "expected a header with the columns id, target, prediction and score_NAME for each label; "
+            "found id, split, target, answer, score_sad, score_happy. Give",
+        ),
+    ],
+)
+def test_wrong_rows(tmp_path: Path, change: tuple[str, str], line: int, message: str) -> None:
+    assert change[0] in CLASSES
+    path = write(tmp_path, CLASSES.replace(*change, 1))
+    with pytest.raises(InputError) as error:
+        read_predictions(path)
+    assert str(error.value).startswith(f"{path}:{line}: {message}")
+
+
+@pytest.mark.parametrize("cell", ["nan", "inf", "1,2", "x", ""])
+def test_wrong_numbers(tmp_path: Path, cell: str) -> None:
+    path = write(tmp_path, f"id\ttarget\tprediction\tscore_v\nx\t1\t1\t1\ny\t0.5\t{cell}\t0\n")
+    with pytest.raises(
+        InputError, match=rf":3: expected a prediction that is one of v, or a number .*found '{cell}'"
+    ):
+        read_predictions(path)
+
+
+def test_no_clips(tmp_path: Path) -> None:
+    path = write(tmp_path, CLASSES)
+    with pytest.raises(InputError) as error:
+        read_predictions(path, "train")
+    assert str(error.value) == (
+        f"{path}: expected clips of the split 'train'; found only others. "
+        "Give the file that --save-predictions has written."
+    )
+    path = write(tmp_path, CLASSES.splitlines()[0] + "\n")
+    with pytest.raises(InputError, match=r"expected one or more clips; found none\."):
+        read_predictions(path)
+    with pytest.raises(InputError, match=r"expected a header with .*; found nothing\."):
+        read_predictions(write(tmp_path, ""))
+    with pytest.raises(InputError, match=r"expected a readable table in UTF-8; found .*No such file"):
+        read_predictions(tmp_path / "none.tsv")

@@ -1,0 +1,153 @@
+"""The work-arounds, one by one; what needs whole runs is tested in tests/tasks."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import mmer_fairseq
+from mmer_fairseq import compat
+from mmer_fairseq.errors import InputError
+
+mmer_fairseq.register()
+
+
+def settings(metric: str, maximise: bool) -> SimpleNamespace:
+    return SimpleNamespace(best_checkpoint_metric=metric, maximize_best_checkpoint_metric=maximise)
+
+
+def test_metric_that_does_not_exist_is_refused_with_the_names_that_do():
+    with pytest.raises(InputError, match=r"expected one of loss, uar; found 'acc'\. Name one of these"):
+        compat.check_selection(settings("acc", True), {"loss": False, "uar": True})
+
+
+@pytest.mark.parametrize(("metric", "maximise", "remedy"), [("uar", False, "Add"), ("loss", True, "Leave out")])
+def test_selecting_the_worst_checkpoint_is_refused(metric, maximise, remedy):
+    with pytest.raises(InputError, match=f"{remedy} --maximize-best-checkpoint-metric"):
+        compat.check_selection(settings(metric, maximise), {"loss": False, "uar": True})
+
+
+def test_right_direction_is_accepted():
+    compat.check_selection(settings("uar", True), {"loss": False, "uar": True})
+    compat.check_selection(settings("anything", True), {"anything": None})
+
+
+def test_validation_statistics_check_the_metric():
+    import fairseq_cli.train as program
+
+    cfg = SimpleNamespace(checkpoint=settings("acc", True))
+    with pytest.raises(InputError, match="expected one of loss, uar"):
+        program.get_valid_stats(cfg, None, {"loss": 1.0, "uar": 0.5}, True)
+
+
+def test_early_stopping_counts_are_kept_for_the_checkpoint_and_taken_from_it():
+    import fairseq_cli.train as program
+
+    checkpoint = SimpleNamespace(patience=2, maximize_best_checkpoint_metric=True)
+    cfg = SimpleNamespace(checkpoint=checkpoint)
+    compat.EARLY_STOP.clear()
+    vars(program.should_stop_early).clear()
+    assert not program.should_stop_early(cfg, 0.5)
+    assert not program.should_stop_early(cfg, 0.4)
+    assert compat.EARLY_STOP == {"best": 0.5, "num_runs": 1}
+    kept = dict(compat.EARLY_STOP)
+    vars(program.should_stop_early).clear()  # a new process
+    compat.EARLY_STOP.clear()
+    compat.EARLY_STOP.update(kept)
+    assert program.should_stop_early(cfg, 0.3)
+    compat.EARLY_STOP.clear()
+    vars(program.should_stop_early).clear()
+
+
+def test_checkpoint_copy_never_leaves_half_a_file(tmp_path, monkeypatch):
+    from fairseq import checkpoint_utils
+
+    source, target = tmp_path / "a.pt", tmp_path / "b.pt"
+    source.write_bytes(b"new" * 1000)
+    target.write_bytes(b"old")
+
+    def killed(src, dst):
+        (tmp_path / "b.pt.partial").write_bytes(b"new")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compat.shutil, "copyfile", killed)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoint_utils.PathManager.copy(str(source), str(target), overwrite=True)
+    assert target.read_bytes() == b"old"
+    assert checkpoint_utils.PathManager.copy(str(source), str(target), overwrite=True)
+    assert target.read_bytes() == source.read_bytes()
+
+
+def test_numbers_are_printed_with_nine_digits_and_sums_not_at_all():
+    from fairseq.logging import progress_bar
+
+    assert progress_bar.format_stat(0.123456789012) == "0.123456789"
+    assert progress_bar.format_stat(torch.zeros(4)) == "…"
+    assert progress_bar.format_stat(7) == "7"
+
+
+@pytest.mark.parametrize("words", [["--data", "DIR"], ["--data=DIR"], ["DIR"]])
+def test_corpus_is_named_with_a_flag_or_by_position(words, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["fairseq-train", *words])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data")
+    compat.accept_data_flag(parser)
+    assert parser.parse_args(words).data == "DIR"
+
+
+def test_torchrun_that_fairseq_did_not_see_is_refused(monkeypatch):
+    for key, value in {"MASTER_ADDR": "localhost", "MASTER_PORT": "1", "WORLD_SIZE": "2", "RANK": "0"}.items():
+        monkeypatch.setenv(key, value)
+    with pytest.raises(InputError, match="expected 2 processes that train one model"):
+        compat.refuse_lost_torchrun()
+
+
+def test_user_faults_end_a_program_with_the_message_alone():
+    code = (
+        "import fairseq, mmer_fairseq\n"
+        "from mmer_fairseq.errors import InputError\n"
+        "raise InputError.of(where='x.tsv:3', expected='a', found='b', remedy='mend it')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1] == "error: x.tsv:3: expected a; found b. Mend it."
+    assert "Traceback" not in done.stderr
+
+
+def test_faults_in_a_data_loader_worker_lose_torchs_wrapping():
+    code = (
+        "import fairseq, mmer_fairseq, sys\n"
+        "from mmer_fairseq.errors import InputError\n"
+        "text = 'Caught InputError in worker.\\nTraceback\\nmmer_fairseq.errors.InputError: x: expected a; found b. Mend.'\n"
+        "raise InputError(text)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip().splitlines()[-1] == "error: x: expected a; found b. Mend."
+
+
+def test_old_namespaces_load_safely_and_other_classes_do_not(tmp_path):
+    torch.save({"args": argparse.Namespace(a=1)}, tmp_path / "old.pt")
+    assert torch.load(tmp_path / "old.pt", weights_only=True)["args"].a == 1
+    torch.save({"args": subprocess.CompletedProcess([], 0)}, tmp_path / "foreign.pt")
+    with pytest.raises(Exception, match="CompletedProcess"):
+        torch.load(tmp_path / "foreign.pt", weights_only=True)
+
+
+def test_everything_of_ours_is_registered_under_its_name():
+    from fairseq.criterions import CRITERION_REGISTRY
+    from fairseq.tasks import TASK_REGISTRY
+
+    assert TASK_REGISTRY["emotion_prediction"].__module__ == "mmer_fairseq.tasks.emotion_prediction"
+    assert CRITERION_REGISTRY["emotion_prediction_cri"].__module__ == "mmer_fairseq.criterions.emotion_prediction_cri"
+
+
+def test_without_fairseq_the_package_stays_plain():
+    code = "import sys, mmer_fairseq.networks, mmer_fairseq.metrics; print('fairseq' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
