@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,10 @@ def parse_yaml(text: str, path: Path, fault: Fault) -> tuple[dict[str, Any] | No
 
 def _syntax(error: yaml.YAMLError, path: Path) -> InputError:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    problem = str(getattr(error, "problem", None) or str(error).splitlines()[0])
+    # PyYAML says "found …" or "expected …, but got …"; both words are in our own form already
+    problem = re.sub(r"^expected (.*), but (?:got|found) (.*)$", r"\2 instead of \1", problem)
+    problem = re.sub("^found ", "", problem)
     return InputError.of(
         where=f"{path}:{mark.line + 1}" if mark else path,
         expected="valid YAML",

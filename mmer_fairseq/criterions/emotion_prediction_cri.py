@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 from fairseq.criterions import FairseqCriterion, register_criterion
@@ -21,8 +21,9 @@ HIDDEN = "_"
 
 @dataclass
 class EmotionPredictionCriterionConfig(FairseqDataclass):
-    save_predictions: str = field(
-        default="", metadata={"help": "write id, target, prediction and scores of every evaluated clip to this TSV file"}
+    save_predictions: Optional[str] = field(
+        default=None,
+        metadata={"help": "write id, target, prediction and scores of every evaluated clip to this TSV file"},
     )
     auxiliary_weight: float = field(
         default=1.0, metadata={"help": "weight of each auxiliary output's loss, for models that have some"}
@@ -48,7 +49,11 @@ class EmotionPredictionCriterion(FairseqCriterion):
         self.kind = labels.kind
         self.objective = objectives.objective(labels.kind, task.objective)
         self.metrics = metrics.build(
-            labels.kind, labels.names, task.objective, range=labels.range, eval_matric=bool(task.cfg.eval_matric)
+            labels.kind,
+            labels.names,
+            task.objective,
+            range=labels.range,
+            eval_matric=bool(task.cfg.eval_matric),
         )
         self._keys = list(self.metrics.zeros())
         self._memo: Tuple[Any, Dict[str, float]] = (None, {})
@@ -67,7 +72,9 @@ class EmotionPredictionCriterion(FairseqCriterion):
             return
         compat.check_selection(cfg.checkpoint, {"loss": False, **self.metrics.higher_is_better})
 
-    def forward(self, model: Any, sample: Dict[str, Any], reduce: bool = True) -> Tuple[Any, float, Dict[str, Any]]:
+    def forward(
+        self, model: Any, sample: Dict[str, Any], reduce: bool = True
+    ) -> Tuple[Any, float, Dict[str, Any]]:
         """Loss, sample size and sums of one batch (see ``mmer_fairseq.data.collate`` for its form)."""
         output = model(**sample["net_input"])
         logits, target, mask = output["logits"], sample["target"], sample.get("target_mask")
@@ -80,7 +87,10 @@ class EmotionPredictionCriterion(FairseqCriterion):
         sums = self.metrics.sums(logits.detach(), target, mask)
         logging.update({HIDDEN + key: value for key, value in sums.items()})
         logging.update(
-            total_loss=float(loss.detach()), sample_size=size, nsentences=len(target), ntokens=sample["ntokens"]
+            total_loss=float(loss.detach()),
+            sample_size=size,
+            nsentences=len(target),
+            ntokens=sample["ntokens"],
         )
         if self.predictions is not None and not model.training:
             self.predictions.add(sample["id"], logits.detach(), target, mask)

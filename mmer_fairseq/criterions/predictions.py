@@ -101,4 +101,3 @@ class Predictions:
             return [truth, found, *numbers]
         truth = JOIN.join("" if value != value else f"{value:.9g}" for value in target.tolist())
         return [truth, JOIN.join(numbers), *numbers]
-

@@ -31,19 +31,19 @@ FORMS = {"text": "tokens", "audio": "samples", "video": "frames", "physio": "fea
 class StreamFlags(Protocol):
     """The task's flags that say how streams are read, see ``EmotionPredictionConfig``."""
 
-    modalities: str
-    features: str
-    text_encoder: str
-    audio_encoder: str
-    video_encoder: str
-    physio_encoder: str
-    freeze: str
-    finetune: str
-    tokenizer: str
-    gpt2_bpe: str
+    modalities: str | None
+    features: str | None
+    text_encoder: str | None
+    audio_encoder: str | None
+    video_encoder: str | None
+    physio_encoder: str | None
+    freeze: str | None
+    finetune: str | None
+    tokenizer: str | None
+    gpt2_bpe: str | None
     sample_rate: int
-    max_sample_size: Any
-    min_sample_size: Any
+    max_sample_size: int | None
+    min_sample_size: int | None
     frame_rate: float
     frame_size: int
     max_frames: int
@@ -115,7 +115,7 @@ def plan_streams(flags: StreamFlags, corpus: Corpus) -> dict[str, Stream]:
     return streams
 
 
-def comma_list(text: str) -> list[str]:
+def comma_list(text: str | None) -> list[str]:
     """``"a, b"`` → ``["a", "b"]``."""
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
@@ -131,7 +131,7 @@ def _check_modalities(names: Iterable[str], flag: str) -> None:
             )
 
 
-def _chosen(flag: str, present: set[str]) -> set[str]:
+def _chosen(flag: str | None, present: set[str]) -> set[str]:
     names = comma_list(flag)
     _check_modalities(names, "--modalities")
     for name in names:
@@ -298,5 +298,6 @@ def _tokenizer(flags: StreamFlags, corpus: Corpus) -> Tokenizer:
 def stream_state(streams: Mapping[str, Stream]) -> dict[str, dict[str, Any]]:
     """What a checkpoint remembers of the streams its model was trained on: plain numbers and texts."""
     return {
-        modality: {**vars(stream.spec), "fingerprint": stream.fingerprint} for modality, stream in streams.items()
+        modality: {**vars(stream.spec), "fingerprint": stream.fingerprint}
+        for modality, stream in streams.items()
     }

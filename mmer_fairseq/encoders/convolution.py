@@ -74,7 +74,7 @@ def masked_group_norm(
     x = x.float()
     batch, channels, steps = x.shape
     mask = padding_mask(lengths, steps)[:, None, None, :]  # [B, 1, 1, T]
-    if not bool(mask.any()):
+    if batch * steps > 1 and not bool(mask.any()):  # torch refuses to norm a single value
         y = F.group_norm(x, groups, _float(weight), _float(bias), eps)
         return y.to(dtype)
     grouped = x.view(batch, groups, channels // groups, steps)

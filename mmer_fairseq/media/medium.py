@@ -67,6 +67,16 @@ class Medium:
             end = float((packet.pts + (packet.duration or 0)) * packet.time_base) - self._zero
             self._reached = max(self._reached, end)
 
+    def span(self, start: Optional[float], end: Optional[float]) -> Tuple[float, Optional[float]]:
+        """:func:`clock.span` in this medium."""
+        try:
+            return clock.span(start, end, self.seconds, self.at)
+        except InputError:
+            # Headers of variable-rate videos may announce less than there is: the packets decide.
+            self._announces = False
+            self.seconds = max(self.seconds, self._scanned_seconds())
+            return clock.span(start, end, self.seconds, self.at)
+
     def find(self, kind: str) -> Optional[Any]:
         """The default or first track of a kind ("video", "audio") that can be decoded; no cover picture."""
         tracks = [

@@ -24,7 +24,7 @@ class Pictures:
 
     def add(self, frame: Any) -> None:
         """Append a picture; a picture shown again is not converted again."""
-        repeated = frame is self._last
+        # The file asks for a turn counter-clockwise.
         turns = round(frame.rotation / 90) % 4
         if self._count == 0:
             from av.video.reformatter import VideoReformatter
@@ -36,22 +36,20 @@ class Pictures:
             self._buffer = np.empty((self._likely, 3, *self._height_width), dtype=np.uint8)
         elif self._count == len(self._buffer):
             self._buffer = np.concatenate([self._buffer, np.empty_like(self._buffer)])
-        self._buffer[self._count] = (
-            self._buffer[self._count - 1] if repeated else self._converted(frame, turns)
-        )
+        if frame is self._last:
+            self._buffer[self._count] = self._buffer[self._count - 1]
+        else:
+            self._convert(frame, turns, self._buffer[self._count])
         self._last = frame
         self._count += 1
 
-    def _converted(self, frame: Any, turns: int) -> np.ndarray:
-        """View [3, H, W] of the picture, scaled and turned by ``turns`` × 90° counter-clockwise."""
-        assert self._height_width is not None
-        height, width = self._height_width if turns % 2 == 0 else self._height_width[::-1]
-        rgb = _rgb(self._reformatter, frame, width, height)
-        plane = rgb.planes[0]
-        rows = np.frombuffer(plane, dtype=np.uint8).reshape(-1, plane.line_size)
+    def _convert(self, frame: Any, turns: int, picture: np.ndarray) -> None:
+        """Scale, turn by ``turns`` × 90° counter-clockwise and write into ``picture`` [3, H, W]."""
+        height, width = picture.shape[1:] if turns % 2 == 0 else picture.shape[:0:-1]
+        rgb = _rgb(self._reformatter, frame, width, height).planes[0]
         # Rows are padded in libav's memory.
-        picture = rows[:height, : 3 * width].reshape(height, width, 3)
-        return np.rot90(picture, turns).transpose(2, 0, 1)
+        rows = np.frombuffer(rgb, dtype=np.uint8).reshape(-1, rgb.line_size)[:height, : 3 * width]
+        picture[:] = np.rot90(rows.reshape(height, width, 3), turns).transpose(2, 0, 1)
 
     def all(self) -> np.ndarray:
         """The pictures; the buffer's unused end is given back when it is large."""
@@ -60,9 +58,14 @@ class Pictures:
 
 
 def _rgb(reformatter: Any, frame: Any, width: int, height: int) -> Any:
-    """Scale and convert. One thread: swscale's own threads cost ten times the work on small pictures."""
+    """Scale and convert to interleaved RGB.
+
+    Not to planar RGB, which could be copied as it lies: unless it also scales, swscale leaves the last
+    columns of planar pictures unwritten when the width is no multiple of 16 (libswscale 8 and 9).
+    """
     try:
+        # One thread: swscale's own threads cost ten times the work on small pictures.
         return reformatter.reformat(frame, width, height, "rgb24", threads=1)
     except TypeError:
-        # PyAV before 16 has no such argument and uses one thread.
+        # PyAV before 17 has no such argument and uses one thread.
         return reformatter.reformat(frame, width, height, "rgb24")

@@ -111,7 +111,7 @@ def _is_tensor(path: PathLike) -> bool:
 
 
 def _collect(blocks: Iterator[Block], rate: int, at: str) -> Tuple[np.ndarray, bool]:
-    """Blocks of any rate → the sound at ``rate``, as long as the clock says; whether all samples are equal."""
+    """Blocks of any rate → the sound at ``rate``, as long as the clock says; whether all are equal."""
     import soxr  # type: ignore[import-untyped]
 
     stream: Any = None

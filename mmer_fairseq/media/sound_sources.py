@@ -81,7 +81,7 @@ def file_blocks(path: PathLike, at: str, start: Optional[float], end: Optional[f
 
 def track_blocks(medium: Medium, start: Optional[float], end: Optional[float]) -> Iterator[Block]:
     """(rate, mono block) of a container's sound track, decoded by libav, silence where it has gaps."""
-    begin, stop = clock.span(start, end, medium.seconds, medium.at)
+    begin, stop = medium.span(start, end)
     # Lossy coders fill up their last frame; the headers say where the sound really ends.
     announced = medium.own_end(medium.track("audio"))
     last_second = min(math.inf if stop is None else stop, math.inf if announced is None else announced)

@@ -105,7 +105,7 @@ def load_frames(
     height_width = _checked_options(place(path, where), rate, size, max_frames)
     with open_medium(path, where) as medium:
         track = medium.track("video")
-        begin, stop = clock.span(start, end, medium.seconds, medium.at)
+        begin, stop = medium.span(start, end)
         rounding = clock.time_rounding(float(track.time_base))
         timed = _timed(medium, begin, stop, threads)
         if rate is None:
@@ -155,7 +155,7 @@ def _timed(
     track_end = medium.own_end(medium.track("video"))
     for time, ends, frame in medium.decode("video", begin, threads=threads):
         # The last picture may be stored with a longer life than the track has.
-        yield time, ends if track_end is None else min(ends, max(time, track_end)), frame
+        yield time, min(ends, track_end) if track_end and track_end > time else ends, frame
     medium.check_reached("video", ends, stop)
 
 

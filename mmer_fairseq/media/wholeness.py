@@ -50,7 +50,9 @@ def examine(path: PathLike, where: Optional[str] = None, *, wanted: str = "a sou
         else:
             return kind
     if announced is not None and announced > size:
-        _raise_cut(path, where, f"a file of {announced} bytes, as its header announces", f"{size} bytes")
+        _raise_cut(
+            path, where, f"a file of at least {announced} bytes, as its header announces", f"{size} bytes"
+        )
     return kind
 
 

@@ -31,7 +31,7 @@ class SelfAttention(nn.Module):
         self.dropout = dropout
         # Three projections, not one of width 3D: their gradients come back apart and would have to be copied together.
         self.q_proj = nn.Linear(dim, dim)
-        self.k_proj = nn.Linear(dim, dim)
+        self.k_proj = nn.Linear(dim, dim, bias=False)
         self.v_proj = nn.Linear(dim, dim)
         self.out_proj = nn.Linear(dim, dim)
 

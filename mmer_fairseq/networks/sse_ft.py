@@ -191,7 +191,9 @@ class SSEFT(nn.Module):
             if m == "text":
                 x = F.pad(x, (0, 0, 0, max(rows.steps - x.shape[1], 0)))[:, : rows.steps]
                 if int(own.min()) < rows.steps:
-                    x = x.masked_fill(~(lengths[m][:, None] > torch.arange(rows.steps, device=x.device))[..., None], 0)
+                    x = x.masked_fill(
+                        ~(lengths[m][:, None] > torch.arange(rows.steps, device=x.device))[..., None], 0
+                    )
             else:
                 x = rows.unpack(self.self_stacks[m](self.inputs[m](x[:, :steps], rows), rows))
             memory[m], padding[m] = x, rows.padding
@@ -202,7 +204,9 @@ class SSEFT(nn.Module):
             vectors[f"{q}_{k}"] = stack(vectors[q][:, None], memory[k], padding[k])[:, 0]
         return vectors
 
-    def _contribution(self, modality: str, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+    def _contribution(
+        self, modality: str, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]
+    ) -> Tensor:
         """What one modality adds to the fused vector: the product over its present partners, [B, D]."""
         alone = vectors[modality]
         partners = [k for q, k in self.pairs if q == modality]

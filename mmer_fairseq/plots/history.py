@@ -42,7 +42,7 @@ class History:
 
 def lower_is_better(metric: str) -> bool:
     """Whether a smaller value of this metric is the better one."""
-    return metric == "loss" or metric.split("_")[0] in LOWER_IS_BETTER
+    return metric.endswith("loss") or metric.split("_")[0] in LOWER_IS_BETTER
 
 
 def read_history(path: str | Path) -> History:

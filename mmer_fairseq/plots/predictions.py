@@ -36,10 +36,11 @@ class Predictions:
 
 
 def read_predictions(path: str | Path, split: str | None = None) -> Predictions:
-    """Read a predictions file: tab-separated, with the columns id, [split], [step], target, prediction, score_NAME….
+    """Read a predictions file.
 
-    A target or prediction is the NAMEs that hold, or one number for each NAME, joined by ``|``. A file with one
-    NAME in each cell is of classes. In a file with steps a number of the target may be missing.
+    It is tab-separated with the columns id, [split], [step], target, prediction and score_NAME for each
+    label. A target or prediction is the NAMEs that hold, or one number for each NAME, joined by ``|``. A file
+    with one NAME in each cell is of classes. In a file with steps a number of the target may be missing.
 
     Args:
         path: of the file.
@@ -66,7 +67,7 @@ def read_predictions(path: str | Path, split: str | None = None) -> Predictions:
     kind = "trace" if "step" in at else "score" if read is _numbers else "multilabel"
     if kind == "multilabel" and all(sum(row) == 1 for row in (*target, *prediction)):
         kind = "classes"
-        target, prediction = ([[row.index(1)] for row in side] for side in (target, prediction))
+        target, prediction = ([[float(row.index(1))] for row in side] for side in (target, prediction))
     splits = dict.fromkeys(row[at["split"]] for _, row in rows) if "split" in at else {}
     ids = {(row[at["split"]] if "split" in at else "", row[at["id"]]) for _, row in rows}
     return Predictions(kind, names, target, prediction, len(ids), tuple(splits))

@@ -23,6 +23,7 @@ _SHOWN = {
     "classes": {"accuracy": "accuracy", "uar": "UAR", "weighted_f1": "weighted F1"},
     "multilabel": {"accuracy": "accuracy", "f1": "F1", "weighted_accuracy": "weighted accuracy"},
     "score": {"mae": "MAE", "pearson": "Pearson", "ccc": "CCC"},
+    "trace": {"rmse": "RMSE", "pearson": "Pearson", "ccc": "CCC"},
 }
 
 
@@ -80,7 +81,7 @@ def _curves(history: History, metric: str | None) -> list[str]:
 def _size(predictions: Predictions) -> tuple[float, float]:
     """Width and height in inches."""
     count = len(predictions.names)
-    if predictions.kind == "score":
+    if predictions.kind in ("score", "trace"):
         return 5.0 * min(count, 3), 5.0 * -(-count // 3)
     rows, columns = (count, count) if predictions.kind == "classes" else (count, 4)
     return max(6.5, 3 + 0.75 * min(columns, 14)), max(4.5, 2 + 0.6 * min(rows, 14))
@@ -88,9 +89,12 @@ def _size(predictions: Predictions) -> tuple[float, float]:
 
 def _draw(figure: Figure | SubFigure, predictions: Predictions) -> None:
     names = predictions.names
-    target, decided = torch.tensor(predictions.target), torch.tensor(predictions.prediction)
+    target, decided = (
+        torch.tensor(side, dtype=torch.float64) for side in (predictions.target, predictions.prediction)
+    )
     split = f" ({', '.join(predictions.splits)})" if predictions.splits else ""
-    title = f"{len(target)} clips{split}\n{_summary(predictions, target, decided)}"
+    steps = f", {len(target)} steps" if predictions.kind == "trace" else ""
+    title = f"{predictions.clips} clips{split}{steps}\n{_summary(predictions, target, decided)}"
     if predictions.kind == "classes":
         counts = confusion(target[:, 0].long(), decided[:, 0].long(), len(names))
         rows = [f"{name} ({int(n)})" for name, n in zip(names, counts.sum(dim=1).tolist())]
@@ -111,12 +115,9 @@ def _draw(figure: Figure | SubFigure, predictions: Predictions) -> None:
         grid = figure.subplots(-(-len(names) // 3), columns_shown, squeeze=False).flat
         for k, axes in enumerate(grid):
             if k < len(names):
-                draw_scatter(
-                    axes,
-                    target[:, k].tolist(),
-                    decided[:, k].tolist(),
-                    title=names[k] if len(names) > 1 else f"{names[0]}, {title}",
-                )
+                known = ~target[:, k].isnan()
+                name = names[k] if len(names) > 1 else f"{names[0]}, {title}"
+                draw_scatter(axes, target[known, k].tolist(), decided[known, k].tolist(), title=name)
             else:
                 axes.set_visible(False)
 
@@ -130,5 +131,7 @@ def _summary(predictions: Predictions, target: Tensor, decided: Tensor) -> str:
         found = metric.compute(metric.sums(scores, target[:, 0].long()))
     else:
         metric = metrics.build(kind, names, metrics.OBJECTIVES[kind][0])
-        found = metric.compute(metric.sums(decided - 0.5 if kind == "multilabel" else decided, target))
+        scores = decided - 0.5 if kind == "multilabel" else decided
+        batch = (scores[None], target[None]) if kind == "trace" else (scores, target)
+        found = metric.compute(metric.sums(*batch))
     return ", ".join(f"{shown} {found[name]:.3f}" for name, shown in _SHOWN[kind].items())

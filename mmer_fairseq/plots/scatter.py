@@ -15,16 +15,17 @@ def draw_scatter(axes: Axes, target: Sequence[float], prediction: Sequence[float
 
     Args:
         axes: to draw on.
-        target: one number for each clip.
+        target: one number for each clip or step.
         prediction: likewise.
         title: of the picture.
     """
-    low, high = min(*target, *prediction), max(*target, *prediction)
+    values = [*target, *prediction] or [0.0]
+    low, high = min(values), max(values)
     margin = 0.05 * (high - low) or 1.0
     limits = (low - margin, high + margin)
     axes.plot(limits, limits, color=GREY, linestyle="--", linewidth=1.2, label="prediction = target")
-    alpha = max(0.3, min(0.8, 60 / len(target)))
-    axes.scatter(target, prediction, s=20, color=BLUE, alpha=alpha, edgecolors="none", label="clip")
+    alpha = 0.8 if len(target) < 100 else 0.4 if len(target) < 1000 else 0.1
+    axes.scatter(target, prediction, s=20, color=BLUE, alpha=alpha, edgecolors="none")
     axes.set_xlim(limits)
     axes.set_ylim(limits)
     axes.set_aspect("equal")

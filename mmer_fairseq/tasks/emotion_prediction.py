@@ -32,63 +32,101 @@ TARGETS = {
 
 @dataclass
 class EmotionPredictionConfig(FairseqDataclass):
-    data: str = field(default=MISSING, metadata={"help": "corpus folder: corpus.yaml and <split>.tsv, or the older SSE-FT layout"})
-    labels: Optional[str] = field(default=None, metadata={"help": "label space of the corpus to predict (default: its first)"})
+    data: str = field(
+        default=MISSING,
+        metadata={"help": "corpus folder: corpus.yaml and <split>.tsv, or the older SSE-FT layout"},
+    )
+    labels: Optional[str] = field(
+        default=None, metadata={"help": "label space of the corpus to predict (default: its first)"}
+    )
     objective: Optional[str] = field(
         default=None,
-        metadata={"help": "softmax, binary_softmax, bce, l1, mse or ccc (default: what suits the label space)"},
+        metadata={
+            "help": "softmax, binary_softmax, bce, l1, mse or ccc (default: what suits the label space)"
+        },
     )
-    modalities: str = field(
-        default="", metadata={"help": "comma-separated subset of text,audio,video,physio (default: all the corpus has)"}
+    modalities: Optional[str] = field(
+        default=None,
+        metadata={"help": "comma-separated subset of text,audio,video,physio (default: all the corpus has)"},
     )
-    features: str = field(
-        default="", metadata={"help": "read stored features in place of media: audio=NAME,video=NAME (see mmer extract)"}
+    features: Optional[str] = field(
+        default=None,
+        metadata={"help": "read stored features in place of media: audio=NAME,video=NAME (see mmer extract)"},
     )
-    text_encoder: str = field(default="", metadata={"help": "NAME[:PATH] of the text encoder (default: embedding)"})
-    audio_encoder: str = field(default="", metadata={"help": "NAME[:PATH] of the sound encoder (default: logmel)"})
-    video_encoder: str = field(default="", metadata={"help": "NAME[:PATH] of the picture encoder (default: frames)"})
-    physio_encoder: str = field(default="", metadata={"help": "NAME[:PATH] of the biosignal encoder (no default)"})
-    freeze: str = field(
-        default="", metadata={"help": "modalities whose encoder is not trained (default: those with given weights)"}
+    text_encoder: Optional[str] = field(
+        default=None, metadata={"help": "NAME[:PATH] of the text encoder (default: embedding)"}
     )
-    finetune: str = field(default="", metadata={"help": "modalities whose encoder is trained although its weights are given"})
-    tokenizer: str = field(default="", metadata={"help": "sentencepiece model (default: tokenizer.model in the corpus)"})
-    gpt2_bpe: str = field(
-        default="", metadata={"help": "folder with encoder.json, vocab.bpe and dict.txt: RoBERTa's tokens"}
+    audio_encoder: Optional[str] = field(
+        default=None, metadata={"help": "NAME[:PATH] of the sound encoder (default: logmel)"}
+    )
+    video_encoder: Optional[str] = field(
+        default=None, metadata={"help": "NAME[:PATH] of the picture encoder (default: frames)"}
+    )
+    physio_encoder: Optional[str] = field(
+        default=None, metadata={"help": "NAME[:PATH] of the biosignal encoder (no default)"}
+    )
+    freeze: Optional[str] = field(
+        default=None,
+        metadata={"help": "modalities whose encoder is not trained (default: those with given weights)"},
+    )
+    finetune: Optional[str] = field(
+        default=None, metadata={"help": "modalities whose encoder is trained although its weights are given"}
+    )
+    tokenizer: Optional[str] = field(
+        default=None, metadata={"help": "sentencepiece model (default: tokenizer.model in the corpus)"}
+    )
+    gpt2_bpe: Optional[str] = field(
+        default=None, metadata={"help": "folder with encoder.json, vocab.bpe and dict.txt: RoBERTa's tokens"}
     )
     sample_rate: int = field(default=16000, metadata={"help": "sound is resampled to this many Hz"})
     max_sample_size: Optional[int] = field(
-        default=None, metadata={"help": "longer sound is cropped to this many samples (random start in training)"}
+        default=None,
+        metadata={"help": "longer sound is cropped to this many samples (random start in training)"},
     )
     min_sample_size: Optional[int] = field(
         default=None, metadata={"help": "shorter sound is padded with silence to this many samples"}
     )
-    frame_rate: float = field(default=0.0, metadata={"help": "picture frames a second in Hz (0: the encoder's, or as stored)"})
-    frame_size: int = field(default=0, metadata={"help": "side of a picture frame in pixels (0: the encoder's)"})
+    frame_rate: float = field(
+        default=0.0, metadata={"help": "picture frames a second in Hz (0: the encoder's, or as stored)"}
+    )
+    frame_size: int = field(
+        default=0, metadata={"help": "side of a picture frame in pixels (0: the encoder's)"}
+    )
     max_frames: int = field(default=300, metadata={"help": "at most this many picture frames of a clip"})
     max_text_tokens: int = field(default=512, metadata={"help": "at most this many text tokens of a clip"})
     allow_silent: bool = field(default=False, metadata={"help": "accept sound whose samples are all equal"})
     bad_clips: ChoiceEnum(["error", "missing"]) = field(
         default="error",
-        metadata={"help": "a medium that cannot be read: end the run, or warn and take the modality as missing"},
+        metadata={
+            "help": "a medium that cannot be read: end the run, or warn and take the modality as missing"
+        },
     )
-    num_classes: int = field(default=0, metadata={"help": "checked against the label space (0: taken from it)"})
+    num_classes: int = field(
+        default=0, metadata={"help": "checked against the label space (0: taken from it)"}
+    )
     init_token: int = field(default=0, metadata={"help": "id of <s>; only the original's 0 is supported"})
-    separator_token: int = field(default=2, metadata={"help": "id of </s>; only the original's 2 is supported"})
+    separator_token: int = field(
+        default=2, metadata={"help": "id of </s>; only the original's 2 is supported"}
+    )
     no_shuffle: bool = field(default=False, metadata={"help": "train in corpus order, longest clips first"})
     truncate_sequence: bool = field(
-        default=False, metadata={"help": "accepted for old command lines: text is always cut to --max-text-tokens"}
+        default=False,
+        metadata={"help": "accepted for old command lines: text is always cut to --max-text-tokens"},
     )
     regression_target: bool = field(default=False, metadata={"help": "a score, squared error"})
-    regression_target_mos: bool = field(default=False, metadata={"help": "MOSI/MOSEI sentiment in [-3, 3], L1"})
+    regression_target_mos: bool = field(
+        default=False, metadata={"help": "MOSI/MOSEI sentiment in [-3, 3], L1"}
+    )
     binary_target_iemocap: bool = field(default=False, metadata={"help": "IEMOCAP: four yes/no decisions"})
     softmax_target_meld: bool = field(default=False, metadata={"help": "MELD: one of seven emotions"})
     softmax_target_binary_meld: bool = field(default=False, metadata={"help": "MELD: seven yes/no decisions"})
     eval_matric: bool = field(
-        default=False, metadata={"help": "as the original: leave clips labelled exactly 0 out of evaluation (scores)"}
+        default=False,
+        metadata={"help": "as the original: leave clips labelled exactly 0 out of evaluation (scores)"},
     )
-    save_predictions: str = field(
-        default="", metadata={"help": "write id, target, prediction and scores of every evaluated clip to this TSV file"}
+    save_predictions: Optional[str] = field(
+        default=None,
+        metadata={"help": "write id, target, prediction and scores of every evaluated clip to this TSV file"},
     )
 
 
@@ -109,20 +147,27 @@ class EmotionPrediction(FairseqTask):
         super().add_args(parser)
         compat.accept_data_flag(parser)
 
-    def __init__(self, cfg: EmotionPredictionConfig, **_: Any) -> None:  # fairseq-fixed adds from_checkpoint=True
+    def __init__(
+        self, cfg: EmotionPredictionConfig, **_: Any
+    ) -> None:  # fairseq-fixed adds from_checkpoint=True
         super().__init__(cfg)
         compat.refuse_lost_torchrun()
         legacy, asked = _asked_targets(cfg)
-        self.corpus = Corpus.load(cfg.data, labels=cfg.labels, legacy_labels=LEGACY_SPACES[legacy] if legacy else None)
+        self.corpus = Corpus.load(
+            cfg.data, labels=cfg.labels, legacy_labels=LEGACY_SPACES[legacy] if legacy else None
+        )
         self.labels = self.corpus.label_space
         self.objective = asked or objectives.default_objective(self.labels.kind)
         self.num_outputs = objectives.outputs(self.labels.kind, self.objective, self.labels.size)
         self._check_numbers()
         self.plan = plan_streams(cfg, self.corpus)
         self.streams: Dict[str, StreamSpec] = {m: stream.spec for m, stream in self.plan.items()}
+        self._iterators: Dict[EmotionDataset, Any] = {}
         self.evaluated: Optional[EmotionDataset] = None
         for split, left_out in self.corpus.left_out.items():
-            _name_left_out(split, [f"{clip} ({label})" for clip, label in left_out], "their label is not predicted")
+            _name_left_out(
+                split, [f"{clip} ({label})" for clip, label in left_out], "their label is not predicted"
+            )
 
     def _check_numbers(self) -> None:
         given, wanted = self.cfg.num_classes, {self.labels.size, self.num_outputs}
@@ -169,7 +214,8 @@ class EmotionPrediction(FairseqTask):
         )
 
     def get_batch_iterator(self, dataset: Any, **kwargs: Any) -> Any:
-        iterator = super().get_batch_iterator(dataset, **kwargs)
+        compat.close_workers(self._iterators.get(dataset))
+        iterator = self._iterators[dataset] = super().get_batch_iterator(dataset, **kwargs)
         # the dataset has shuffled clips; shuffling batches on top would tie their order to the number of processes
         iterator.disable_shuffling, iterator.shuffle = True, False
         if not dataset.training:
@@ -189,7 +235,9 @@ class EmotionPrediction(FairseqTask):
                 found=f"{dataset.num_tokens(too_long[0])} in clip {clip.id}",
                 remedy="raise --max-tokens, or shorten streams with --max-sample-size or --max-frames",
             )
-        _name_left_out("train", [dataset.clips[i].id for i in too_long], f"longer than --max-tokens ({limit} steps)")
+        _name_left_out(
+            "train", [dataset.clips[i].id for i in too_long], f"longer than --max-tokens ({limit} steps)"
+        )
         return indices[~np.isin(indices, too_long)] if too_long else indices
 
     def valid_step(self, sample: Any, model: Any, criterion: Any) -> Any:
@@ -217,7 +265,9 @@ class EmotionPrediction(FairseqTask):
     def _finish(self, scored: int, criterion: Any) -> None:
         dataset = self.evaluated
         if dataset is not None and scored != len(dataset):
-            raise RuntimeError(f"{scored} clips were scored, but the split has {len(dataset)}: the metrics are wrong")
+            raise RuntimeError(
+                f"{scored} clips were scored, but the split has {len(dataset)}: the metrics are wrong"
+            )
         if dataset is not None:
             criterion.write_predictions(dataset)
 
@@ -263,7 +313,8 @@ class EmotionPrediction(FairseqTask):
                     remedy="leave it out",
                 )
         self.streams = {
-            m: StreamSpec(**{k: v for k, v in spec.items() if k != "fingerprint"}) for m, spec in trained.items()
+            m: StreamSpec(**{k: v for k, v in spec.items() if k != "fingerprint"})
+            for m, spec in trained.items()
         }
 
     def _check_labels(self, trained: Optional[Dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ TONE = 440.0
 
 def level(frame: int) -> int:
     """Grey of a picture; :func:`pictures_in` reads its number back through lossy coding."""
-    return 20 + 4 * frame
+    return min(20 + 4 * frame, 255)
 
 
 def tone(seconds: float, rate: int) -> np.ndarray:
@@ -38,7 +38,7 @@ def write_video(
     gop: int = 12,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """A video whose picture k is grey of ``level(k)``, with a tone; ``milliseconds`` gives each picture its own time."""
+    """A video of pictures grey of ``level(k)``, with a tone; ``milliseconds``: when each picture appears."""
     with av.open(str(path), "w", options=options or {}) as container:
         track = None
         if frames:
@@ -91,7 +91,7 @@ def spoil(path: Path, begin: float, end: float) -> Path:
 
 def pictures_in(frames) -> list[int]:
     """Which pictures of :func:`write_video` these are."""
-    return [round((float(grey) - 20) / 4) for grey in frames.float().mean(dim=(1, 2, 3))]
+    return [round((float(grey) - 19.5) / 4) for grey in frames.float().mean(dim=(1, 2, 3))]
 
 
 class Kit:

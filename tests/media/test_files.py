@@ -43,8 +43,6 @@ def test_sound_files_are_known_by_their_bytes(tmp_path: Path, suffix: str):
         ("mov", "libx264", None),
         ("mkv", "libx264", "aac"),
         ("webm", "libvpx-vp9", None),
-    ]
-    + [
         ("avi", "mpeg4", None),
         ("flv", "libx264", None),
         ("ts", "libx264", None),
@@ -100,7 +98,8 @@ def test_a_medium_with_another_mediums_name_can_be_renamed(tmp_path: Path, video
     with pytest.raises(InputError) as error:
         files.identify(path)
     assert str(error.value) == (
-        f"{path}: expected a WAV sound file (its name ends in .wav); found an MP4 or QuickTime file (by its first bytes). "
+        f"{path}: expected a WAV sound file (its name ends in .wav); "
+        "found an MP4 or QuickTime file (by its first bytes). "
         "The file is wrongly named: name the right file, or rename it to end in .mp4."
     )
 

@@ -47,9 +47,11 @@ def test_cut_files_are_noticed(tmp_path: Path, kit, name: str, share: float):
     with pytest.raises(InputError) as error:
         examine(path, "train.tsv:5")
     text = str(error.value)
-    assert text.startswith(f"train.tsv:5: {path}: expected a file of ")
+    assert text.startswith(f"train.tsv:5: {path}: expected a file of at least ")
     announced = int(text.split(" bytes")[0].rsplit(" ", 1)[1])
-    assert whole - 70 <= announced <= whole
+    # A file in pieces announces one piece at a time; a WAV is granted some slack.
+    assert path.stat().st_size < announced <= whole
+    assert announced >= whole - 70 or name == "pieces.mp4"
     assert text.endswith(
         f"bytes, as its header announces; found {path.stat().st_size} bytes (truncated). "
         "Copy, download or record the file again."

@@ -89,7 +89,7 @@ def test_the_metric_to_show(tmp_path: Path) -> None:
 
 
 def test_which_end_is_better() -> None:
-    assert [lower_is_better(name) for name in ("loss", "mae", "rmse_valence", "ccc", "f1_mae")] == [
+    assert [lower_is_better(name) for name in ("total_loss", "mae", "rmse_valence", "ccc", "f1_mae")] == [
         True,
         True,
         True,

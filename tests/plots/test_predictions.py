@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
+from mmer_fairseq.criterions import predictions as criterion
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.plots.predictions import Predictions, read_predictions
 
@@ -26,26 +30,72 @@ def write(tmp_path: Path, text: str) -> Path:
 def test_classes(tmp_path: Path) -> None:
     path = write(tmp_path, CLASSES)
     assert read_predictions(path) == Predictions(
-        "classes", ("sad", "happy"), [[1], [0], [0]], [[0], [0], [1]], ("valid", "test")
+        "classes", ("sad", "happy"), [[1], [0], [0]], [[0], [0], [1]], 3, ("valid", "test")
     )
     assert read_predictions(path, "valid") == Predictions(
-        "classes", ("sad", "happy"), [[1], [0]], [[0], [1]], ("valid",)
+        "classes", ("sad", "happy"), [[1], [0]], [[0], [1]], 2, ("valid",)
     )
 
 
 def test_classes_that_are_called_by_number(tmp_path: Path) -> None:
     path = write(tmp_path, "id\ttarget\tprediction\tscore_0\tscore_1\na\t1\t0\t0.1\t0.9\n")
-    assert read_predictions(path) == Predictions("classes", ("0", "1"), [[1]], [[0]], ())
+    assert read_predictions(path) == Predictions("classes", ("0", "1"), [[1]], [[0]], 1, ())
 
 
 def test_scores(tmp_path: Path) -> None:
-    path = write(tmp_path, "id\ttarget\tprediction\tscore_v\tscore_a\nx\t0.5,-1\t0,1e-3\t0\t0.001\n")
-    assert read_predictions(path) == Predictions("score", ("v", "a"), [[0.5, -1]], [[0, 0.001]], ())
+    path = write(tmp_path, "id\ttarget\tprediction\tscore_v\tscore_a\nx\t0.5|-1\t0|1e-3\t0\t0.001\n")
+    assert read_predictions(path) == Predictions("score", ("v", "a"), [[0.5, -1]], [[0, 0.001]], 1, ())
 
 
 def test_labels(tmp_path: Path) -> None:
-    path = write(tmp_path, "id\ttarget\tprediction\tscore_v\tscore_a\nx\t0,1\t1,1\t2.5\t3\n")
-    assert read_predictions(path) == Predictions("multilabel", ("v", "a"), [[0, 1]], [[1, 1]], ())
+    head = "id\ttarget\tprediction\tscore_v\tscore_a\n"
+    path = write(tmp_path, head + "x\t\tv|a\t0.9\t0.8\ny\ta\t\t0\t0\n")
+    assert read_predictions(path) == Predictions(
+        "multilabel", ("v", "a"), [[0, 0], [0, 1]], [[1, 1], [0, 0]], 2, ()
+    )
+
+
+def test_a_trace(tmp_path: Path) -> None:
+    head = "id\tsplit\tstep\ttarget\tprediction\tscore_v\tscore_a\n"
+    path = write(tmp_path, head + "x\ttest\t0\t0.5|\t1|2\t1\t2\nx\ttest\t1\t|\t3|4\t3\t4\n")
+    found = read_predictions(path)
+    assert (found.kind, found.clips, found.prediction) == ("trace", 1, [[1, 2], [3, 4]])
+    assert str(found.target) == "[[0.5, nan], [nan, nan]]"
+
+
+LOGITS = torch.tensor([[2.0, -1.0], [-1.0, 3.0], [-2.0, -1.0]])
+
+
+@pytest.mark.parametrize(
+    ("kind", "objective", "scores", "target", "prediction"),
+    [
+        ("classes", "softmax", LOGITS, torch.tensor([0, 0, 1]), [[0], [1], [1]]),
+        ("multilabel", "bce", LOGITS, torch.tensor([[1, 0], [1, 1], [0, 0]]), [[1, 0], [0, 1], [0, 0]]),
+        ("score", "l1", LOGITS, torch.tensor([[0.5, -1.5], [0.0, 1.0], [1.0, 2.0]]), LOGITS.tolist()),
+    ],
+)
+def test_what_the_criterion_writes(tmp_path: Path, kind, objective, scores, target, prediction) -> None:
+    writer = criterion.Predictions(
+        str(tmp_path / "x.tsv"), SimpleNamespace(kind=kind, names=("v", "a")), objective
+    )
+    writer.add(torch.arange(3), scores, target)
+    writer.write(SimpleNamespace(clips=[SimpleNamespace(id=f"clip{k}", split="test") for k in range(3)]))
+    found = read_predictions(tmp_path / "x.tsv")
+    assert (found.kind, found.names, found.clips, found.splits) == (kind, ("v", "a"), 3, ("test",))
+    assert torch.tensor(found.target).squeeze(-1).tolist() == target.tolist()
+    assert found.prediction == prediction
+
+
+def test_a_trace_that_the_criterion_writes(tmp_path: Path) -> None:
+    writer = criterion.Predictions(
+        str(tmp_path / "x.tsv"), SimpleNamespace(kind="trace", names=("v",)), "ccc"
+    )
+    target = torch.tensor([[[0.5], [float("nan")], [0.0]]])
+    writer.add(torch.tensor([0]), torch.zeros(1, 3, 1), target, torch.tensor([[False, False, True]]))
+    writer.write(SimpleNamespace(clips=[SimpleNamespace(id="clip", split="test")]))
+    found = read_predictions(tmp_path / "x.tsv")
+    assert (found.kind, found.clips) == ("trace", 1)
+    assert str(found.target) == "[[0.5], [nan], [nan]]"
 
 
 def test_quotes_are_letters(tmp_path: Path) -> None:
@@ -57,12 +107,12 @@ def test_quotes_are_letters(tmp_path: Path) -> None:
     ("change", "line", "message"),
     [
         (("sad\tsad", "sad\tglad"), 3, "expected a prediction out of sad, happy; found 'glad'. Use one set"),
-        (("b\ttest\tsad", "b\ttest\t"), 3, "expected a target out of sad, happy; found ''. Use one set"),
+        (("b\ttest\tsad", "b\ttest\t0"), 3, "expected a target out of sad, happy; found '0'. Use one set"),
         (("0.9\t0.1", "0.9"), 3, "expected 6 tab-separated cells, as in the header; found 5. Give the file"),
         (
             ("a\tvalid\thappy", "a\tvalid\tglad"),
             2,
-            "expected a target that is one of sad, happy, or a number for each, parted by commas; found",
+            "expected a target that is one of sad, happy, or a number for each, joined by |; found",
         ),
         (
             ("prediction", "answer"),
@@ -80,11 +130,12 @@ def test_wrong_rows(tmp_path: Path, change: tuple[str, str], line: int, message:
     assert str(error.value).startswith(f"{path}:{line}: {message}")
 
 
-@pytest.mark.parametrize("cell", ["nan", "inf", "1,2", "x", ""])
+@pytest.mark.parametrize("cell", ["nan", "inf", "1|2", "x", ""])
 def test_wrong_numbers(tmp_path: Path, cell: str) -> None:
     path = write(tmp_path, f"id\ttarget\tprediction\tscore_v\nx\t1\t1\t1\ny\t0.5\t{cell}\t0\n")
     with pytest.raises(
-        InputError, match=rf":3: expected a prediction that is one of v, or a number .*found '{cell}'"
+        InputError,
+        match=rf":3: expected a prediction that is one of v, or a number .*found '{re.escape(cell)}'",
     ):
         read_predictions(path)
 
@@ -94,7 +145,7 @@ def test_no_clips(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         read_predictions(path, "train")
     assert str(error.value) == (
-        f"{path}: expected clips of the split 'train'; found only others. "
+        f"{path}: expected clips of the split 'train'; found none. "
         "Give the file that --save-predictions has written."
     )
     path = write(tmp_path, CLASSES.splitlines()[0] + "\n")

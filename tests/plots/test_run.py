@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from mmer_fairseq.errors import InputError
@@ -13,11 +14,12 @@ HISTORY = History(
     train={"loss": {1: 2.0, 2: 1.0}},
     valid={"loss": {1: 2.0, 2: 1.5}, "uar": {1: 0.5, 2: 0.75}, "mae": {1: 1.0}, "best_uar": {1: 0.5}},
 )
-CLASSES = Predictions("classes", ("sad", "happy"), [[0], [0], [1], [1]], [[0], [1], [1], [1]], ("valid",))
-LABELS = Predictions("multilabel", ("sad", "happy"), [[0, 1], [1, 1]], [[1, 1], [1, 0]], ())
+CLASSES = Predictions("classes", ("sad", "happy"), [[0], [0], [1], [1]], [[0], [1], [1], [1]], 4, ("valid",))
+LABELS = Predictions("multilabel", ("sad", "happy"), [[0, 1], [1, 1]], [[1, 1], [1, 0]], 2, ())
 SCORES = Predictions(
-    "score", ("v", "a", "d", "p"), [[0, 1, 2, 3], [4, 5, 6, 8]], [[1, 2, 3, 4], [5, 6, 7, 9]], ()
+    "score", tuple("vadp"), [[0, 1, 2, 3], [4, 5, 6, 8]], [[1, 2, 3, 4], [5, 6, 7, 9]], 2, ()
 )
+TRACE = Predictions("trace", ("v",), [[0], [float("nan")], [4]], [[1], [9], [5]], 1, ("test",))
 
 
 def titles(figure) -> list[str]:
@@ -56,11 +58,17 @@ def test_scores() -> None:
     figure = predictions_figure(SCORES)
     assert titles(figure) == ["v", "a", "d", "p"]
     assert figure.get_suptitle().startswith("2 clips\nMAE 1.000, Pearson 1.000, CCC 0.8")
-    one = Predictions("score", ("v",), [[0], [4]], [[1], [5]], ("test",))
+    one = Predictions("score", ("v",), [[0], [4]], [[1], [5]], 2, ("test",))
     assert titles(predictions_figure(one)) == ["v, 2 clips (test)\nMAE 1.000, Pearson 1.000, CCC 0.889"]
 
 
-@pytest.mark.parametrize("predictions", [CLASSES, LABELS, SCORES])
+def test_traces() -> None:
+    figure = predictions_figure(TRACE)
+    assert titles(figure) == ["v, 1 clips (test), 3 steps\nRMSE 1.000, Pearson 1.000, CCC 0.889"]
+    assert np.asarray(figure.axes[0].collections[0].get_offsets()).tolist() == [[0, 1], [4, 5]]
+
+
+@pytest.mark.parametrize("predictions", [CLASSES, LABELS, SCORES, TRACE])
 def test_all_in_one(predictions: Predictions) -> None:
     figure = run_figure(HISTORY, predictions)
     assert titles(figure)[0] == "loss: best 1.500 on valid, epoch 2"

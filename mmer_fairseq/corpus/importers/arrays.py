@@ -11,6 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mmer_fairseq.corpus.corpus import Corpus
+from mmer_fairseq.corpus.faults import some
 from mmer_fairseq.corpus.importers._arrays.files import ArrayFile, Keyed, find
 from mmer_fairseq.corpus.importers._arrays.labels import Labels
 from mmer_fairseq.corpus.importers._arrays.write import import_arrays
@@ -81,6 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--ignore", nargs="+", default=[], metavar="LABEL", help="labels whose clips are left out")
     add("--range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="of scores and traces")
     add("--label-rate", type=float, default=0.0, metavar="HZ", help="steps a second of traces")
+    add("--drop-unlabelled", action="store_true", help="leave out clips without a label, and name them")
     add("--texts", metavar="KEY", help="transcripts")
     add("--speakers", metavar="KEY")
     add("--dialogues", metavar="KEY")
@@ -123,18 +128,21 @@ def run(args: argparse.Namespace) -> int:
     used = [*vectors.values(), *labels, *columns.values(), *lengths_of.values()]
     ids = used[0].ids
     if args.common:
-        ids = [clip for clip in ids if all(clip in set(keyed.ids) for keyed in used)]
-        print(f"{len(ids)} ids that all files have, of {len(set().union(*(keyed.ids for keyed in used)))}")
+        everywhere = set(ids).intersection(*(keyed.ids for keyed in used))
+        gone = sorted(set(ids).union(*(keyed.ids for keyed in used)) - everywhere)
+        ids = [clip for clip in ids if clip in everywhere]
+        print(f"ids that not all files have, left out: {some(gone) or 'none'}")
 
     def aligned(keyed: Keyed) -> list[Any]:
         return keyed.aligned(ids, common=args.common)
 
     extra = {name: aligned(keyed) for name, keyed in columns.items()}
     splits = extra.pop("splits", None) or _splits(args, ids, extra)
+    space = _labels(args, [aligned(keyed) for keyed in labels])
     folder = import_arrays(
         args.directory,
         ids=ids,
-        labels=_labels(args, [aligned(keyed) for keyed in labels]),
+        labels=space,
         splits=[str(split) for split in splits],
         features={store: (modality, aligned(vectors[store])) for modality, store, _ in features},
         lengths={
@@ -143,14 +151,18 @@ def run(args: argparse.Namespace) -> int:
             if not _consecutive(vectors[store], keyed)
         },
         rates=rates,
+        drop_unlabelled=args.drop_unlabelled,
         dtype=args.dtype,
         name=args.name,
         licence=args.licence,
         link=args.link,
         **extra,
     )
-    counts = ", ".join(f"{split} {sum(x == split for x in splits)}" for split in dict.fromkeys(splits))
-    print(f"{folder}: {len(ids)} clips ({counts}); look at it with: mmer check {folder}")
+    if space.lacking():
+        print(f"clips without a label, left out: {some(ids[index] for index in space.lacking())}")
+    corpus = Corpus.load(folder)
+    counts = ", ".join(f"{split} {len(corpus.clips(split))}" for split in corpus.splits)
+    print(f"{folder}: {counts} clips; look at it with: mmer check {args.directory}")
     return 0
 
 
@@ -237,8 +249,12 @@ def _known(given: dict[str, Any], features: Sequence[tuple[str, str, str]], flag
 def _labels(args: argparse.Namespace, values: list[list[Any]]) -> Labels:
     name = args.label_name or re.sub(r"\W+", "_", args.labels[0].split(":")[-1]).strip("_") or "label"
     default = [key.split(":")[-1] for key in args.labels] if len(values) > 1 else []
+    rows: list[Any] = values[0]
+    if len(values) > 1:
+        traces = args.label_kind == "trace"
+        rows = [np.stack(row, axis=1) if traces else list(row) for row in zip(*values)]
     return Labels(
-        values=[list(row) for row in zip(*values)] if len(values) > 1 else values[0],
+        values=rows,
         kind=args.label_kind,
         name=name,
         names=tuple(args.classes or args.label_names or default),

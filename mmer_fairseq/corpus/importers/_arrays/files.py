@@ -6,7 +6,8 @@ import csv
 import fnmatch
 import re
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,9 @@ class ArrayFile:
         self.ids_key = ids_key
         self.id_part = id_part
         self.steps = steps
-        self.arrays = _read_npz(self.path) if self.path.suffix == ".npz" else _read_csv(self.path)
+        self.arrays: Mapping[str, np.ndarray] = (
+            _Archive(self.path) if self.path.suffix == ".npz" else _read_csv(self.path)
+        )
 
     def holds(self, key: str) -> bool:
         """Whether ``key`` names an array, several (``*``), or one a clip (``{id}``)."""
@@ -221,24 +224,39 @@ def _grouped(ids: list[str], array: np.ndarray) -> tuple[list[str], list[np.ndar
     return list(rows), [array[indices] for indices in rows.values()]
 
 
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    expected = "an .npz file of arrays"
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError as error:
-        raise InputError.of(
-            where=path, expected=expected, found="no such file", remedy="correct the path"
-        ) from error
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        pickled = "pickle" in str(error).lower() and zipfile.is_zipfile(path)
-        remedy = "save arrays of numbers or texts (clips of different length: one array a clip, or --lengths)"
-        raise InputError.of(
-            where=path,
-            expected=expected,
-            found="an array of Python objects" if pickled else f"a foreign or broken file ({error})",
-            remedy=remedy if pickled else "save it again",
-        ) from error
+class _Archive(Mapping[str, np.ndarray]):
+    """The arrays of an .npz file, each read when it is asked for: the others may be large."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.archive = np.load(path, allow_pickle=False)
+            self.names = list(self.archive.files)
+        except FileNotFoundError as error:
+            raise self._wrong("no such file", "correct the path") from error
+        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+            raise self._wrong(
+                f"a foreign or broken file ({error})", "save it again with numpy.savez"
+            ) from error
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        try:
+            array = np.atleast_1d(self.archive[name])
+            return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            if "allow_pickle" not in str(error):
+                raise self._wrong(f"'{name}' broken ({error})", "save it again with numpy.savez") from error
+            remedy = "save numbers or texts (clips of different length: one array a clip, or --lengths)"
+            raise self._wrong(f"Python objects in '{name}'", remedy) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def _wrong(self, found: str, remedy: str) -> InputError:
+        return InputError.of(where=self.path, expected="an .npz file of arrays", found=found, remedy=remedy)
 
 
 def _read_csv(path: Path) -> dict[str, np.ndarray]:

@@ -20,13 +20,11 @@ class Labels:
     """Labels of all clips in one label space.
 
     Attributes:
-        values: one of each clip. classes: names or whole numbers; multilabel: [N, K] of 0 and 1; score: [N]
-            or [N, K];
-            trace: one array [T, K] a clip (NaN: no annotation).
+        values: one of each clip: names or whole numbers (classes), rows of 0 and 1 (multilabel), numbers or
+            rows of them (score), arrays [T, K] with NaN where there is no annotation (trace).
         kind: ``classes``, ``multilabel``, ``score`` or ``trace``.
         name: of the label space.
-        names: classes in the order wanted (default: sorted; whole numbers index into it), or names of the K
-            values.
+        names: the classes in order (default: sorted; whole numbers index into it), or the K values' names.
         range: lowest and highest value (score, trace).
         rate: steps a second in Hz (trace).
         ignore: labels whose clips are left out (classes, score).
@@ -39,6 +37,10 @@ class Labels:
     range: tuple[float, float] | None = None
     rate: float = 0.0
     ignore: tuple[str, ...] = ()
+
+    def lacking(self) -> list[int]:
+        """Positions of the clips without a label: an empty text, NaN, or a trace of nothing else."""
+        return [index for index, value in enumerate(self.values) if _empty(value)]
 
     def describe(self) -> dict[str, Any]:
         """The entry of ``corpus.yaml``."""
@@ -127,6 +129,15 @@ class Labels:
         return InputError.of(
             where=f"labels '{self.name}' of {clip}", expected=expected, found=found, remedy=remedy
         )
+
+
+def _empty(value: Any) -> bool:
+    if value is None or str(value).strip() == "":
+        return True
+    array = np.asarray(value)
+    if array.dtype.kind != "f":
+        return False
+    return bool(np.isnan(array).all() if array.ndim == 2 else np.isnan(array).any())
 
 
 def _plain(value: Any) -> Any:

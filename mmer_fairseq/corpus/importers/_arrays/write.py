@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
-import numpy as np
-
-from mmer_fairseq.corpus.clip import MODALITIES, STORE_PREFIX
-from mmer_fairseq.corpus.faults import hint
+from mmer_fairseq.corpus.clip import STORE_PREFIX
+from mmer_fairseq.corpus.faults import some
 from mmer_fairseq.corpus.importers._arrays.labels import Labels
+from mmer_fairseq.corpus.importers._arrays.vectors import Arrays, clip_vectors, save_vectors
 from mmer_fairseq.corpus.write import write_corpus
 from mmer_fairseq.errors import InputError
-
-Arrays = Union[np.ndarray, Sequence[Any]]
 
 
 def import_arrays(
@@ -32,6 +30,7 @@ def import_arrays(
     speakers: Sequence[Any] | None = None,
     dialogues: Sequence[Any] | None = None,
     turns: Sequence[Any] | None = None,
+    drop_unlabelled: bool = False,
     dtype: str = "float32",
     name: str = "",
     licence: str = "",
@@ -52,6 +51,7 @@ def import_arrays(
         speakers: of each clip ('': unknown).
         dialogues: of each clip.
         turns: position of each clip in its dialogue.
+        drop_unlabelled: leave out the clips that lack a label (default: they are a fault).
         dtype: ``float32`` or ``float16``, of the stored features.
         name: of the corpus (default: of the folder).
         licence: of the data.
@@ -66,6 +66,7 @@ def import_arrays(
             not empty.
     """
     spaces = [labels] if isinstance(labels, Labels) else list(labels)
+    columns = {"text": texts, "speaker": speakers, "dialogue": dialogues, "turn": turns}
     target = Path(directory).absolute()
     _vacant(target)
     _same_length(
@@ -75,47 +76,67 @@ def import_arrays(
             **{f"labels '{space.name}'": space.values for space in spaces},
             **{f"features '{store}'": array for store, (_, array) in features.items()},
             **{f"lengths '{store}'": array for store, array in (lengths or {}).items()},
-            **{"texts": texts, "speakers": speakers, "dialogues": dialogues, "turns": turns},
+            **columns,
         },
     )
-    ids = [str(clip).strip() for clip in ids]
+    keep = _labelled(spaces, ids, drop_unlabelled)
+
+    def kept(values: Any) -> list[Any]:
+        return [values[index] for index in keep]
+
+    ids = [str(clip).strip() for clip in kept(ids)]
+    spaces = [replace(space, values=kept(space.values)) for space in spaces]
     scratch = target.with_name(f".{target.name}.{os.getpid()}")
     scratch.mkdir(parents=True)
     try:
         cells: list[dict[str, str]] = [{"id": clip} for clip in ids]
         for store, (modality, arrays) in features.items():
-            rate = (rates or {}).get(store, 0.0)
-            vectors = _vectors(store, ids, arrays, (lengths or {}).get(store))
-            _write_store(scratch, store, modality, vectors, rate, dtype)
+            steps = lengths[store] if lengths and store in lengths else None
+            vectors = clip_vectors(store, ids, kept(arrays), None if steps is None else kept(steps))
+            save_vectors(scratch, store, modality, vectors, (rates or {}).get(store, 0.0), dtype)
             for row, (_, array) in zip(cells, vectors):
                 if len(array):
-                    before = row.get(modality)
-                    row[modality] = f"{before},{store}" if before else STORE_PREFIX + store
-        for column, values in (
-            ("text", texts),
-            ("speaker", speakers),
-            ("dialogue", dialogues),
-            ("turn", turns),
-        ):
-            for row, value in zip(cells, values if values is not None else ()):
-                text = " ".join(str(value).split())
-                row[column] = text or row.get(column, "")
+                    row[modality] = f"{row[modality]},{store}" if modality in row else STORE_PREFIX + store
+        for column, values in columns.items():
+            for row, value in zip(cells, kept(values) if values is not None else ()):
+                row[column] = " ".join(str(value).split()) or row.get(column, "")
         for space in spaces:
             for row, labelled in zip(cells, space.cells(scratch, ids)):
                 row.update(labelled)
         rows: dict[str, list[dict[str, str]]] = {}
-        for split, row in zip(splits, cells):
+        for split, row in zip(kept(splits), cells):
             rows.setdefault(str(split), []).append(row)
-        write_corpus(
-            scratch, description=_description(target, spaces, features, name, licence, link), rows=rows
-        )
+        description = _description(target, spaces, features, name, licence, link)
+        write_corpus(scratch, description=description, rows=rows)
         _vacant(target)
         if target.exists():
             target.rmdir()
         scratch.rename(target)
+    except InputError as error:  # the user knows nothing of the scratch folder
+        raise InputError(str(error).replace(str(scratch), str(target))) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return target
+
+
+def _labelled(spaces: Sequence[Labels], ids: Sequence[str], drop: bool) -> list[int]:
+    """Positions of the clips that have all their labels."""
+    keep = list(range(len(ids)))
+    for space in spaces:
+        lacking = set(space.lacking())
+        keep = [index for index in keep if index not in lacking]
+        if lacking and not drop:
+            raise InputError.of(
+                where=f"labels '{space.name}'",
+                expected="a label for every clip",
+                found=f"none (empty or NaN) for {some(ids[index] for index in sorted(lacking))}",
+                remedy="add them, or leave these clips out with --drop-unlabelled (drop_unlabelled=True)",
+            )
+    if not keep:
+        raise InputError.of(
+            where="labels", expected="clips with labels", found="none", remedy="name the array of the labels"
+        )
+    return keep
 
 
 def _description(
@@ -155,89 +176,3 @@ def _same_length(clips: int, given: Mapping[str, Any]) -> None:
                 found=len(values),
                 remedy="give all arrays the same clips in the same order",
             )
-
-
-def _vectors(
-    store: str, ids: Sequence[str], arrays: Arrays, lengths: Sequence[int] | None
-) -> list[tuple[str, np.ndarray]]:
-    """Id and vectors [T, D] of every clip; T is 0 where the clip has none."""
-    found: list[tuple[str, np.ndarray]] = []
-    width = None
-    for index, (clip, entry) in enumerate(zip(ids, arrays)):
-        where = f"features '{store}' of {clip}"
-        array = np.zeros((0, 0), np.float32) if entry is None else np.asarray(entry)
-        if array.dtype.kind not in "fiu":
-            raise InputError.of(
-                where=where, expected="numbers", found=array.dtype, remedy="convert the array to floats"
-            )
-        array = array[None] if array.ndim == 1 and array.size else array
-        if lengths is not None:
-            steps = int(lengths[index])
-            if not 0 <= steps <= len(array):
-                raise InputError.of(
-                    where=where,
-                    expected=f"a length from 0 to {len(array)}",
-                    found=steps,
-                    remedy="correct the lengths",
-                )
-            array = array[:steps]
-        if array.size and width is None and array.ndim == 2:
-            width = array.shape[1]
-        if array.size and (array.ndim != 2 or array.shape[1] != width):
-            raise InputError.of(
-                where=where,
-                expected=f"vectors of the same width as before ({width})" if width else "an array [T, D]",
-                found=f"shape {list(array.shape)}",
-                remedy="give every clip an array [T, D]",
-            )
-        if not np.isfinite(array).all():
-            bad = int((~np.isfinite(array)).sum())
-            raise InputError.of(
-                where=where,
-                expected="finite numbers",
-                found=f"NaN or infinity ({bad} of {array.size} values)",
-                remedy="repair them, or give the clip a length of 0 if it has no such modality",
-            )
-        found.append((clip, array if array.size else array[:0]))
-    if width is None:
-        raise InputError.of(
-            where=f"features '{store}'",
-            expected="vectors of one clip at least",
-            found="none",
-            remedy="leave it out",
-        )
-    return found
-
-
-def _write_store(
-    folder: Path,
-    store: str,
-    modality: str,
-    vectors: Sequence[tuple[str, np.ndarray]],
-    rate: float,
-    dtype: str,
-) -> None:
-    from mmer_fairseq.features.store import write_store
-
-    if modality not in MODALITIES:
-        raise InputError.of(
-            where=f"features '{store}'",
-            expected=f"the modality to be one of {', '.join(MODALITIES)}",
-            found=f"'{modality}'",
-            remedy=hint(modality, MODALITIES, "write one of them"),
-        )
-
-    def items() -> Iterator[tuple[str, np.ndarray]]:
-        for clip, array in vectors:
-            if len(array):
-                yield clip, array.astype(dtype)
-
-    write_store(
-        folder / "features" / store,
-        items(),
-        modality=modality,
-        rate=rate,
-        encoder="import",
-        fingerprint="",
-        dtype=dtype,
-    )

@@ -1,4 +1,4 @@
-"""The plan's own numbers: each signal alone tells something, none tells all, together they tell nearly all."""
+"""The plan's own numbers: each signal alone tells something, none tells all, together nearly all."""
 
 from __future__ import annotations
 

@@ -1,0 +1,120 @@
+"""Loading weights into a model: what does not fit is said in words, and an output layer may start afresh."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmer_fairseq.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+_SHOWN = 3
+
+
+def check_state(module: nn.Module, state: Mapping[str, Any], where: object) -> None:
+    """Compare a state dict with a module before loading it.
+
+    Args:
+        module: what it is meant for.
+        state: parameter name → tensor.
+        where: the file it came from, for the message.
+
+    Raises:
+        InputError: names are missing or unknown, or shapes differ; the first few of each are named.
+    """
+    own = module.state_dict()
+    missing = [name for name in own if name not in state]
+    unknown = [name for name in state if name not in own]
+    reshaped = [
+        f"{name} {_shape(state[name])} in place of {_shape(tensor)}"
+        for name, tensor in own.items()
+        if name in state and _shape(state[name]) != _shape(tensor)
+    ]
+    kinds = (("missing", missing), ("unknown", unknown), ("of another shape", reshaped))
+    found = [f"{len(names)} {kind} ({_first(names)})" for kind, names in kinds if names]
+    if found:
+        raise InputError.of(
+            where=where,
+            expected=f"the {len(own)} tensors of this {type(module).__name__}",
+            found="; ".join(found),
+            remedy="give the flags (architecture, sizes, modalities, encoders) that the weights were trained with",
+        )
+
+
+class CheckedLoading(nn.Module):
+    """Base of every model: readable errors for foreign weights, and output layers that may start afresh.
+
+    As with fairseq's RoBERTa, an output layer of another size than the checkpoint's is left at its initial weights,
+    so that a model can be fine-tuned on other labels, unless ``load_checkpoint_heads`` asks for the checkpoint's.
+    Such a model refuses to predict before it has been trained.
+
+    Attributes:
+        output_layers: names of the layers whose first size is the number of outputs.
+        load_checkpoint_heads: require the checkpoint's output layers.
+    """
+
+    output_layers: tuple[str, ...] = ()
+    load_checkpoint_heads: bool = False
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, **kwargs: Any) -> Any:
+        """Load weights; the arguments are fairseq's.
+
+        Raises:
+            InputError: they do not fit (see :func:`check_state`), or an output layer that is required does not.
+        """
+        state = dict(state_dict)
+        for layer in self.output_layers:
+            self._settle_output(layer, state)
+        if strict:
+            check_state(self, state, "checkpoint")
+        return super().load_state_dict(state, strict=strict, **kwargs)
+
+    def _settle_output(self, layer: str, state: dict[str, Any]) -> None:
+        names = {f"{layer}.{name}": tensor for name, tensor in self.get_submodule(layer).state_dict().items()}
+        there = [name for name in names if name in state]
+        theirs, ours = (len(source[there[0]]) if there else 0 for source in (state, names))
+        # Only the number of outputs may differ: another width below it means another network.
+        if not there or theirs == ours or any(state[n].shape[1:] != names[n].shape[1:] for n in there):
+            return
+        if self.load_checkpoint_heads:
+            raise InputError.of(
+                where="--load-checkpoint-heads",
+                expected=f"a checkpoint whose output layer {layer} gives {ours} outputs",
+                found=f"{theirs}",
+                remedy="leave the flag out to train a new output layer, or choose the labels it was trained on",
+            )
+        state.update(names)
+        logger.warning(
+            "%s: the checkpoint has %d outputs, these labels need %d: this layer starts from its initial weights",
+            layer,
+            theirs,
+            ours,
+        )
+        self._refuse_untrained(layer, theirs, ours)
+
+    def _refuse_untrained(self, layer: str, theirs: int, ours: int) -> None:
+        def guard(model: nn.Module, *_: Any) -> None:
+            if model.training:
+                handle.remove()
+                return
+            raise InputError.of(
+                where=f"checkpoint, {layer}",
+                expected=f"an output layer trained for {ours} outputs",
+                found=f"one for {theirs}",
+                remedy="fine-tune it on these labels first (fairseq-train --finetune-from-model), or choose the "
+                "labels it was trained on",
+            )
+
+        handle = self.register_forward_pre_hook(guard)
+
+
+def _shape(value: object) -> object:
+    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
