@@ -252,9 +252,11 @@ def checked_and_resumable_selection() -> None:
     """``--best-checkpoint-metric`` with a wrong name says which names there are; ``--patience`` survives a resume.
 
     Why: fairseq fails with a bare ``KeyError`` after the first epoch, and counts the epochs without improvement
-    in memory only, so that a killed and resumed run stops at another epoch. Can go: when fairseq does both.
+    in memory only, so that a killed and resumed run stops at another epoch; a run that was over (by patience or
+    ``--max-update``) trains on when it is started again. Can go: when fairseq does all three.
     """
     for room in _train_modules():
+        room.train = _over_stays_over(room.train)
         room.get_valid_stats = _checked_valid_stats(room.get_valid_stats)
         room.should_stop_early = _kept_early_stop(room.should_stop_early)
 
@@ -278,6 +280,17 @@ def _kept_early_stop(original: Callable[..., Any]) -> Callable[..., Any]:
         return stop
 
     return should_stop_early
+
+
+def _over_stays_over(original: Callable[..., Any]) -> Callable[..., Any]:
+    def train(cfg: Any, trainer: Any, task: Any, epoch_itr: Any) -> tuple[list[Any], bool]:
+        patience, updates = cfg.checkpoint.patience, cfg.optimization.max_update
+        if 0 < patience <= EARLY_STOP.get("num_runs", 0) or 0 < updates <= trainer.get_num_updates():
+            logger.info("the checkpoint is of a run that was over: nothing is trained")
+            return [None], True
+        return original(cfg, trainer, task, epoch_itr)
+
+    return train
 
 
 def check_selection(checkpoint: Any, higher_is_better: dict[str, Any]) -> None:

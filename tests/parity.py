@@ -1,8 +1,8 @@
 """Compare our networks with what the original systems computed: ``python tests/parity.py FILE…``.
 
-Each file holds weights under the original's key names, inputs, and the original's outputs in eval mode. The weights
-come in through the converter that ``mmer convert`` uses. Prints the largest absolute difference of every case; exit
-status 0 if all are within tolerance, 1 if one is not, 2 if a file cannot be used.
+Each file holds weights under the original's key names, inputs, and the original's outputs in eval mode. The
+weights come in through the converter that ``mmer convert`` uses. Prints the largest absolute difference of
+every case; exit status 0 if all are within tolerance, 1 if one is not, 2 if a file cannot be used.
 
 A new system is a module in ``tests/references/`` with ``accepts(path)`` and ``cases(path)``.
 """
@@ -65,15 +65,17 @@ def report(path: Path) -> bool:
         good = differences[worst] <= case.tolerance
         held = held and good
         print(
-            f"{'ok  ' if good else 'FAIL'} {case.name}: largest difference {differences[worst]:.2e} ({worst}, "
-            f"{len(differences)} outputs), tolerance {case.tolerance:.0e}"
+            f"{'ok  ' if good else 'FAIL'} {case.name}: largest difference {differences[worst]:.2e} "
+            f"({worst}, {len(differences)} outputs), tolerance {case.tolerance:.0e}"
         )
     return held
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Compare all files; see the module's first lines for the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="reference file")
     status = 0
     for path in parser.parse_args(argv).files:

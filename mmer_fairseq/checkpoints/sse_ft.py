@@ -38,7 +38,8 @@ class Sizes:
         modalities: those it was built for.
         dims: modality → width.
         max_positions: "audio", "video" → steps, the start vector counted.
-        ffn_dim, layers, cross_layers, outputs: as in :class:`mmer_fairseq.networks.sse_ft.SSEFT`.
+        ffn_dim: 0 when there is no layer.
+        layers, cross_layers, outputs: as in :class:`mmer_fairseq.networks.sse_ft.SSEFT`.
     """
 
     modalities: tuple[str, ...]
@@ -100,7 +101,7 @@ def sizes_of(state: Mapping[str, Tensor], where: object) -> Sizes:
         modalities=tuple(m for m in MODALITIES.values() if m in dims),
         dims=dims,
         max_positions=positions,
-        ffn_dim=ffn[0] if ffn else 1,
+        ffn_dim=ffn[0] if ffn else 0,
         layers=max((n for stack, n in layers.items() if len(stack) == 1), default=0),
         cross_layers=max((n for stack, n in layers.items() if len(stack) == 2), default=0),
         outputs=_shape(state, HEAD + "out_proj.weight", where)[0],

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..corpus.corpus import Corpus
-from ..corpus.faults import stop
-from ..corpus.textfile import read_utf8
-from ..errors import InputError
-from ..media.text import train_sentencepiece
+from mmer_fairseq.corpus.corpus import Corpus
+from mmer_fairseq.corpus.faults import stop
+from mmer_fairseq.corpus.textfile import read_utf8
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.text import train_sentencepiece
 
 HELP = "train a tokenizer on the transcripts of a corpus"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -75,7 +76,18 @@ def check(
         if open_store is not None:
             _store(entry.name, open_store, corpus, decode, seconds, report)
     summarise(report, corpora, seconds)
+    report.faults = _in_order(report.faults)
     return report
+
+
+def _in_order(faults: list[str]) -> list[str]:
+    """By file, in the order the files first appear, then by line."""
+    places = [re.match(r"(.*?)(?::(\d+))?: ", fault, re.DOTALL) for fault in faults]
+    files = [place.group(1) if place else "" for place in places]
+    lines = [int(place.group(2) or 0) if place else 0 for place in places]
+    rank = {file: i for i, file in reversed(list(enumerate(files)))}
+    order = sorted(range(len(faults)), key=lambda i: (rank[files[i]], lines[i]))
+    return [faults[i] for i in order]
 
 
 def _read(directory: str | Path, labels: str | None, report: Report) -> list[Corpus]:
@@ -98,7 +110,7 @@ def _media(
     root = corpus.description.media_root
     if not root.is_dir():
         error = InputError.of(
-            where=corpus.directory / "corpus.yaml",
+            where=corpus.description.root_where,
             expected="media_root to be a folder",
             found=str(root),
             remedy="correct media_root, or put the media there",
@@ -152,9 +164,7 @@ def _store(
         faults.append(
             (f"a store made from {entry.modality}", store.modality, "correct 'modality' in corpus.yaml")
         )
-    known = {clip.id for split in corpus.splits for clip in corpus.clips(split)}
-    known |= {clip_id for gone in corpus.left_out.values() for clip_id, _ in gone}
-    foreign = [clip_id for clip_id in store.ids() if clip_id not in known]
+    foreign = [clip_id for clip_id in store.ids() if clip_id not in corpus.ids]
     if foreign:
         faults.append(("ids of the corpus", f"others: {some(foreign)}", "extract the features again"))
     skipped = store.meta["skipped"]

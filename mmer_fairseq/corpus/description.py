@@ -50,7 +50,7 @@ class FeatureEntry:
 
 @dataclass(frozen=True)
 class Description:
-    """What ``corpus.yaml`` says."""
+    """What ``corpus.yaml`` says; ``root_where``: ``path:line`` of its media root."""
 
     name: str
     media_root: Path
@@ -60,6 +60,7 @@ class Description:
     labels: Mapping[str, LabelSpace] = field(default_factory=dict)
     features: Mapping[str, FeatureEntry] = field(default_factory=dict)
     other_columns: tuple[str, ...] = ()
+    root_where: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -94,6 +95,7 @@ def parse_description(text: str, path: Path, fault: Fault) -> Description | None
     description = Description(
         name=fields.text(value, "name", default=folder.name),
         media_root=Path(os.path.normpath(folder / fields.text(value, "media_root", default="."))),
+        root_where=lines.where("media_root"),
         text_form=text_form,
         licence=fields.text(value, "licence"),
         link=fields.text(value, "link"),

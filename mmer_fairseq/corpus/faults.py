@@ -40,6 +40,11 @@ def some(items: Iterable[object]) -> str:
     return shown if len(words) <= SHOWN else f"{shown}, … ({len(words)} in all)"
 
 
+def count(number: int, thing: str) -> str:
+    """``1 clip``, ``2 clips``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def number(cell: str) -> float | None:
     """The finite number a cell holds; None where it holds none (``1_000`` and ``0,5`` are none)."""
     try:

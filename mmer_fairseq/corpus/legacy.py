@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mmer_fairseq.corpus.clip import Clip, Label
 from mmer_fairseq.corpus.description import FeatureEntry, parse_features
-from mmer_fairseq.corpus.faults import Fault, number, some
+from mmer_fairseq.corpus.faults import Fault, count, number, some
 from mmer_fairseq.corpus.labels import LabelSpace
 from mmer_fairseq.corpus.legacy_files import LegacySplit, clip_id, read_split, split_names
 from mmer_fairseq.corpus.rows import Identifiers, LeftOut, path_inside
@@ -56,6 +56,7 @@ class LegacyRead:
     features: Mapping[str, FeatureEntry]
     clips: dict[str, list[Clip]] = field(default_factory=dict)
     left_out: dict[str, LeftOut] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
 
@@ -87,8 +88,10 @@ def read_legacy(folder: Path, label_space: LabelSpace | None, fault: Fault) -> L
         listed = {clip_id(file) for file in next(iter(split.names.values()))}
         unused = [found for found in split.labels if found not in listed]
         if unused:
-            remarks.append(f"{split.label_path}: {len(unused)} labels of ids in no list: {some(unused)}")
-    read.remarks = tuple(remarks)
+            remarks.append(
+                f"{split.label_path}: {count(len(unused), 'label')} of ids in no list: {some(unused)}"
+            )
+    read.ids, read.remarks = ids.seen, tuple(remarks)
     return read
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from mmer_fairseq.corpus.clip import MODALITIES, STORE_PREFIX, Clip, Label
 from mmer_fairseq.corpus.description import Description
-from mmer_fairseq.corpus.faults import Fault, hint, number
+from mmer_fairseq.corpus.faults import Fault, count, hint, number
 from mmer_fairseq.corpus.labels import LabelSpace
 from mmer_fairseq.corpus.tsv import Table
 from mmer_fairseq.errors import InputError
@@ -96,7 +96,7 @@ class RowReader:
                 InputError.of(
                     where=table.path,
                     expected=f"clips with text, audio, video or physio in the split '{split}'",
-                    found=f"{len(clips)} clips without any",
+                    found=f"{count(len(clips), 'clip')} without any",
                     remedy="fill the columns of the modalities that the clips have",
                 )
             )
@@ -105,7 +105,7 @@ class RowReader:
                 InputError.of(
                     where=table.path,
                     expected=f"labels of the label space '{self.space.name}'",
-                    found=f"only labels under 'ignore' (all {len(left_out)} rows)",
+                    found=f"only labels under 'ignore' ({count(len(left_out), 'row')})",
                     remedy="choose another label space, correct 'ignore' or remove the split",
                 )
             )

@@ -9,14 +9,14 @@ from typing import Optional
 import torch
 from torch import Tensor
 
-from ..errors import InputError
-from ..media.series import load_series
-from ..media.sound import load_sound, sound_seconds
-from ..media.text import Tokenizer, ids_from_text
-from ..media.video import load_frames, video_info
-from .clip import Clip
-from .faults import stop
-from .textfile import read_utf8
+from mmer_fairseq.corpus.clip import Clip
+from mmer_fairseq.corpus.faults import stop
+from mmer_fairseq.corpus.textfile import read_utf8
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.series import load_series
+from mmer_fairseq.media.sound import load_sound, sound_seconds
+from mmer_fairseq.media.text import Tokenizer, ids_from_text
+from mmer_fairseq.media.video import load_frames, video_info
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class RawOptions:
     sample_rate: int = 16000
     frame_rate: Optional[float] = None
     frame_size: int = 64
-    max_frames: Optional[int] = 300
+    max_frames: int = 300
     tokenizer: Optional[Tokenizer] = None
     vocab_size: int = 50265
     allow_silent: bool = False

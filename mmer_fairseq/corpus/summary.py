@@ -9,7 +9,7 @@ from itertools import combinations
 
 from mmer_fairseq.corpus.clip import MODALITIES, Clip
 from mmer_fairseq.corpus.corpus import Corpus
-from mmer_fairseq.corpus.faults import some
+from mmer_fairseq.corpus.faults import count, some
 from mmer_fairseq.corpus.labels import LabelSpace
 
 
@@ -84,7 +84,7 @@ class Report:
     def lines(self) -> Iterator[str]:
         """The summary as text, without the faults."""
         for name, split in self.splits.items():
-            yield f"{name}: {split.clips} clips, {split.hours:.2f} h"
+            yield f"{name}: {count(split.clips, 'clip')}, {split.hours:.2f} h"
             for space, labels in split.labels.items():
                 yield f"  {space}: {labels}"
             gaps = [f"{modality} {count}" for modality, count in split.missing.items() if count]
@@ -93,9 +93,9 @@ class Report:
             for what, found in (("speakers", split.speakers), ("dialogues", split.dialogues)):
                 if found:
                     yield f"  {what}: {len(found)}"
-        for what, shared in (("speakers", self.shared_speakers), ("dialogues", self.shared_dialogues)):
+        for what, shared in (("speaker", self.shared_speakers), ("dialogue", self.shared_dialogues)):
             for (first, second), names in shared.items():
-                yield f"{first} and {second} share {len(names)} {what}: {some(names)}"
+                yield f"{first} and {second} share {count(len(names), what)}: {some(names)}"
         yield from self.remarks
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmer_fairseq.corpus.faults import some, stop
+from mmer_fairseq.corpus.faults import count, some, stop
 from mmer_fairseq.corpus.textfile import read_utf8
 from mmer_fairseq.errors import InputError
 
@@ -58,7 +58,7 @@ def read_trace(
         raise InputError.of(
             where=at,
             expected=f"{names[column]} to be a number" + (f" from {low:g} to {high:g}" if bounds else ""),
-            found=f"{array[step, column]:g} (and {int(wrong.sum()) - 1} more such values)",
+            found=f"{array[step, column]:g} ({count(int(wrong.sum()), 'such value')} in all)",
             remedy="correct the file, or give steps without annotation the value of 'invalid:'",
         )
     return array.astype(np.float32)
@@ -116,7 +116,7 @@ def _read_csv(path: Path, names: tuple[str, ...], where: str) -> np.ndarray:
         except (ValueError, IndexError) as error:
             raise InputError.of(
                 where=f"{path}:{step + 2}",
-                expected=f"{len(columns)} numbers separated by commas",
+                expected=f"{count(len(columns), 'number')} separated by commas",
                 found=repr(row),
                 remedy="correct the line",
             ) from error

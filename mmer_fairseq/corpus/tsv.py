@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmer_fairseq.corpus.faults import Fault, hint, some
+from mmer_fairseq.corpus.faults import Fault, count, hint, some
 from mmer_fairseq.errors import InputError
 
 
@@ -125,7 +125,7 @@ def _header(
 def _cells(where: str, expected: int, found: int, row: str) -> InputError:
     return InputError.of(
         where=where,
-        expected=f"{expected} cells separated by tabs",
+        expected=f"{count(expected, 'cell')} separated by tabs",
         found=f"{found}" if row.strip() else "an empty line",
         remedy="give every column a cell, empty where there is nothing" if row.strip() else "remove the line",
     )

@@ -117,8 +117,7 @@ def _make(job: Job, encoder: Encoder, workers: int, skip_bad: int, progress: boo
     with bar:
         _check_skipped(skipped, skip_bad, plan)
         if min(workers, len(todo)) > 1:
-            encoder.to("meta")  # the workers have their own
-            work_in_processes(job, todo, min(workers, len(todo)), report)
+            work_in_processes(job, todo, min(workers, len(todo)), encoder, report)
         else:
             work_here(job, todo, encoder.to(job.device), report)
     if len(skipped) == len(plan.clips):

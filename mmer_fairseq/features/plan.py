@@ -7,15 +7,19 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mmer_fairseq.corpus import Clip
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.index import INDEX, PLAN, Made, shard_name, write_json
 from mmer_fairseq.features.write import SHARD_CLIPS
+
+#: Seconds to wait for the lock: the workers of a run that was killed hold it until they notice.
+PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
@@ -118,15 +122,24 @@ def alone(folder: Path) -> Iterator[None]:
             remedy="correct the path or its permissions",
         ) from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError.of(
-                where=folder,
-                expected="no other extraction into this store",
-                found="one that is running",
-                remedy="wait for it, or choose another --name",
-            ) from error
-        except OSError:
-            pass  # some network disks know no locks: better without than not at all
+        deadline = time.monotonic() + PATIENCE
+        while not _locked(lock):
+            if time.monotonic() > deadline:
+                raise InputError.of(
+                    where=folder,
+                    expected="no other extraction into this store",
+                    found="one that is running",
+                    remedy="wait for it, or choose another --name",
+                )
+            time.sleep(0.05)
         yield
+
+
+def _locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # some network disks know no locks: better without than not at all
+    return True

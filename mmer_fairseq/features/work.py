@@ -8,6 +8,7 @@ import queue
 import signal
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection
@@ -136,20 +137,33 @@ def work_here(job: Job, numbers: Sequence[int], encoder: Encoder, report: Report
         torch.set_num_threads(threads)
 
 
-def work_in_processes(job: Job, numbers: Sequence[int], workers: int, report: Report) -> None:
+def start_method(device: str) -> str:
+    """Forked workers share the encoder and start at once, as torch's data loaders do; a GPU forbids it."""
+    return "fork" if torch.device(device).type == "cpu" and not torch.cuda.is_initialized() else "spawn"
+
+
+def work_in_processes(
+    job: Job, numbers: Sequence[int], workers: int, encoder: Encoder, report: Report
+) -> None:
     """Make shards in several processes, each taking the next one that nobody has begun.
 
     Raises:
         InputError: a worker met one, or died.
     """
-    context = multiprocessing.get_context("spawn")  # forking a process with threads or a GPU is not safe
+    context: Any = multiprocessing.get_context(start_method(job.device))
+    shared = encoder if context.get_start_method() == "fork" else None
     todo, news = context.Queue(), context.Queue()
-    for number in [*numbers, *[None] * workers]:
-        todo.put(number)
-    processes = [context.Process(target=_worker, args=(job, todo, news), daemon=True) for _ in range(workers)]
+    arguments = (job, shared, todo, news)
+    processes = [context.Process(target=_worker, args=arguments, daemon=True) for _ in range(workers)]
     try:
-        for process in processes:
-            process.start()
+        with (
+            warnings.catch_warnings()
+        ):  # Python warns of forks beside threads: ours hold no locks of the workers
+            warnings.simplefilter("ignore", DeprecationWarning)
+            for process in processes:
+                process.start()
+        for number in [*numbers, *[None] * workers]:
+            todo.put(number)
         left = len(numbers)
         while left:
             try:
@@ -183,12 +197,12 @@ def _check_alive(processes: Sequence[Any], job: Job) -> None:
             )
 
 
-def _worker(job: Job, todo: Any, news: Any) -> None:
+def _worker(job: Job, encoder: Encoder | None, todo: Any, news: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends us
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     try:
-        encoder = job.encoder()
+        encoder = encoder or job.encoder()
         for number in iter(todo.get, None):
             make_shard(job, number, encoder, lambda kind, about: news.put((kind, about)))
     except InputError as error:

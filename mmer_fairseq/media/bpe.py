@@ -15,8 +15,8 @@ from typing import Optional
 import torch
 from torch import Tensor
 
-from ..errors import InputError
-from .files import PathLike, read_head
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.files import PathLike, read_head
 
 BOS, PAD, EOS, UNK = 0, 1, 2, 3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Optional, Tuple
 
-from ..errors import InputError
+from mmer_fairseq.errors import InputError
 
 # Annotated times are rounded and tracks of one file end at slightly different moments: an end this little
 # behind the end of the medium means its end. In seconds.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Union
 
-from ..errors import InputError
+from mmer_fairseq.errors import InputError
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -35,6 +35,8 @@ AIFF = Kind("an AIFF sound file", (".aif", ".aiff", ".aifc"), "sound")
 AU = Kind("an AU sound file", (".au", ".snd"), "sound")
 CAF = Kind("a CAF sound file", (".caf",), "sound")
 MP3 = Kind("an MP3 sound file", (".mp3", ".mp2", ".mpga"), "sound")
+# An ID3 tag may stand before other sound than MP3: there the name decides.
+TAGGED = Kind("an MP3 sound file", (*MP3.suffixes, ".aac", ".flac", ".aif", ".aiff"), "sound")
 AAC = Kind("an AAC sound file", (".aac", ".adts"), "container")
 AMR = Kind("an AMR sound file", (".amr",), "container")
 MP4 = Kind(
@@ -82,7 +84,8 @@ _SIGNATURES: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"\x1f\x8b", Kind("a gzip archive", (".gz", ".tgz"))),
     (0, b"\x93NUMPY", Kind("a NumPy array", (".npy",))),
     (0, b"\x89HDF", Kind("an HDF5 file", (".h5", ".hdf5"))),
-    *((0, sync, MP3) for sync in (b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2")),
+    (0, b"ID3", TAGGED),
+    *((0, sync, MP3) for sync in (b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2")),
     (0, b"\xff\xf1", AAC),
     (0, b"\xff\xf9", AAC),
 )
@@ -164,6 +167,8 @@ def identify(path: PathLike, where: Optional[str] = None, *, wanted: str = "a so
     found = sniff(head)
     suffix = Path(path).suffix.lower()
     named = [kind for kind in KINDS if suffix in kind.suffixes]
+    if found is TAGGED and suffix in found.suffixes:
+        found = named[0]
     if found is None or (found.medium and (not named or suffix in found.suffixes)):
         return found or (named[0] if named else Kind("a file of no known kind", (), "container"))
     expected = f"{named[0].name} (its name ends in {suffix})" if named else wanted

@@ -8,9 +8,9 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Optional, Tuple
 
-from ..errors import InputError
-from . import clock
-from .files import PathLike, place
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.media import clock
+from mmer_fairseq.media.files import PathLike, place
 
 # Containers that write lengths into their headers. libav only estimates those of the others (from the bit
 # rate).
@@ -68,7 +68,7 @@ class Medium:
             self._reached = max(self._reached, end)
 
     def span(self, start: Optional[float], end: Optional[float]) -> Tuple[float, Optional[float]]:
-        """:func:`clock.span` in this medium."""
+        """:func:`clock.span` in this medium. May open the container anew: tracks must be asked for again."""
         try:
             return clock.span(start, end, self.seconds, self.at)
         except InputError:

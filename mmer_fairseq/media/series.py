@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InputError
-from . import clock
-from .files import PathLike, place, read_head
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.media import clock
+from mmer_fairseq.media.files import PathLike, place, read_head
 
 _WHAT = "a signal: an .npy array [steps, channels], or a .csv file whose header names the channels"
 
@@ -108,12 +108,11 @@ def _read_npy(path: PathLike, at: str) -> np.ndarray:
         raise _wrong(
             at, _WHAT, f"bytes of another kind or a cut file ('{error}')", "write the array again"
         ) from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf" or values.ndim not in (1, 2):
-        found = (
-            f"{values.dtype} of shape {list(values.shape)}"
-            if isinstance(values, np.ndarray)
-            else "an archive"
-        )
+    if not isinstance(values, np.ndarray):
+        values.close()
+        raise _wrong(at, _WHAT, "an archive of arrays", "write one array with numpy.save")
+    if values.dtype.kind not in "iuf" or values.ndim not in (1, 2):
+        found = f"{values.dtype} of shape {list(values.shape)}"
         raise _wrong(at, "numbers [steps] or [steps, channels]", found, "write the array again")
     return values[:, None] if values.ndim == 1 else values
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InputError
-from . import clock
-from .files import PathLike, place
-from .medium import open_medium
-from .sound_sources import (
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.media import clock
+from mmer_fairseq.media.files import PathLike, place
+from mmer_fairseq.media.medium import open_medium
+from mmer_fairseq.media.sound_sources import (
     TENSOR_RATE,
     Block,
     file_blocks,
@@ -24,7 +24,7 @@ from .sound_sources import (
     tensor_blocks,
     track_blocks,
 )
-from .wholeness import examine
+from mmer_fairseq.media.wholeness import examine
 
 # Samples as floats lie in [-1, 1]; a mix may exceed that a little, integers stored as floats do by far.
 _MAX_PEAK = 16.0
@@ -44,7 +44,7 @@ def load_sound(
     Args:
         path: a sound file; a ``.pt`` tensor of 16 kHz samples; or a video file, whose sound track is read on
             the medium's clock: where the track starts later than the picture, silence stands before it, so
-            that sample k lies at start + k / rate for both.
+            that sample k lies at start + k / rate for both (in Matroska to a millisecond, its own precision).
         start: beginning of the crop in seconds (None: 0). What lies before is not decoded.
         end: end of the crop in seconds, itself outside (None: the end of the sound).
         rate: of the result, in Hz; resampled by soxr where the file has another.
@@ -134,7 +134,7 @@ def _collect(blocks: Iterator[Block], rate: int, at: str) -> Tuple[np.ndarray, b
     length = clock.resampled_length(samples, source, rate)
     if len(sound) != length:
         sound = np.pad(sound[:length], (0, max(0, length - len(sound))))
-    return np.clip(sound, -1.0, 1.0), low == high
+    return np.clip(sound, -1.0, 1.0, out=sound), low == high
 
 
 def _bad_sample(block: np.ndarray, before: int, rate: int, at: str) -> InputError:

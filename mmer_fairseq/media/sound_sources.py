@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-import pickle
 from collections.abc import Iterator
 from typing import Any, Optional, Tuple
 
 import numpy as np
 import torch
 
-from ..errors import InputError
-from . import clock
-from .files import PathLike, place, read_head
-from .medium import Medium
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.media import clock
+from mmer_fairseq.media.files import PathLike, place, read_head
+from mmer_fairseq.media.medium import Medium
 
 # (rate in Hz, float32 [samples])
 Block = Tuple[int, np.ndarray]
@@ -81,6 +80,7 @@ def file_blocks(path: PathLike, at: str, start: Optional[float], end: Optional[f
 
 def track_blocks(medium: Medium, start: Optional[float], end: Optional[float]) -> Iterator[Block]:
     """(rate, mono block) of a container's sound track, decoded by libav, silence where it has gaps."""
+    medium.track("audio")
     begin, stop = medium.span(start, end)
     # Lossy coders fill up their last frame; the headers say where the sound really ends.
     announced = medium.own_end(medium.track("audio"))
@@ -137,8 +137,9 @@ def read_tensor(path: PathLike, where: Optional[str] = None) -> np.ndarray:
     read_head(path, where, "a tensor of sound samples")
     try:
         value = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise _no_tensor(at, f"bytes of another kind ('{str(error).splitlines()[0][:80]}')") from error
+    except Exception as error:
+        # On foreign bytes the unpickler may stumble in any way: IndexError, UnicodeDecodeError, …
+        raise _no_tensor(at, f"bytes of another kind ({type(error).__name__})") from error
     if not isinstance(value, torch.Tensor) or value.numel() != max(value.shape, default=0):
         shape = f" of shape {list(value.shape)}" if isinstance(value, torch.Tensor) else ""
         raise _no_tensor(at, f"a {type(value).__name__}{shape}")

@@ -13,9 +13,9 @@ from typing import Optional, Protocol
 import torch
 from torch import Tensor
 
-from ..errors import InputError
-from .bpe import BOS, EOS, PAD, UNK, GPT2BPETokenizer
-from .files import PathLike, read_head
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.bpe import BOS, EOS, PAD, UNK, GPT2BPETokenizer
+from mmer_fairseq.media.files import PathLike, read_head
 
 __all__ = [
     "BOS",
@@ -190,4 +190,4 @@ def ids_from_text(text: str, vocab_size: int, where: Optional[str] = None) -> Te
             found=found,
             remedy="write ids; for words, say `text: words` in corpus.yaml and name a tokenizer",
         )
-    return torch.tensor([BOS] * (ids[0] != BOS) + ids + [EOS] * (ids[-1] != EOS or len(ids) == 1))
+    return torch.tensor([BOS] * (ids[0] != BOS) + ids + [EOS] * (ids[-1] != EOS))

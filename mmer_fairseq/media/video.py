@@ -10,12 +10,12 @@ from typing import Any, Optional, Tuple, Union
 import torch
 from torch import Tensor
 
-from ..errors import InputError
-from . import clock
-from .files import PathLike, place
-from .medium import Medium, open_medium
-from .pictures import Pictures
-from .wholeness import examine
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.media import clock
+from mmer_fairseq.media.files import PathLike, place
+from mmer_fairseq.media.medium import Medium, open_medium
+from mmer_fairseq.media.pictures import Pictures
+from mmer_fairseq.media.wholeness import examine
 
 # Pictures a buffer starts with at most: headers may announce an absurd rate.
 _FIRST_BUFFER = 2048
@@ -104,8 +104,9 @@ def load_frames(
     examine(path, where, wanted="a video file")
     height_width = _checked_options(place(path, where), rate, size, max_frames)
     with open_medium(path, where) as medium:
-        track = medium.track("video")
+        medium.track("video")
         begin, stop = medium.span(start, end)
+        track = medium.track("video")
         rounding = clock.time_rounding(float(track.time_base))
         timed = _timed(medium, begin, stop, threads)
         if rate is None:

@@ -6,9 +6,9 @@ import os
 import struct
 from typing import BinaryIO, Optional
 
-from ..errors import InputError
-from . import files
-from .files import Kind, PathLike
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.media import files
+from mmer_fairseq.media.files import Kind, PathLike
 
 # Writers that cannot seek back (pipes) leave a size like 0xFFFFFFFF behind: it announces nothing.
 _UNKNOWN_FROM = 0x7FFFFF00

@@ -35,7 +35,8 @@ def activation(name: str, flag: str = "--activation-fn") -> Callable[[Tensor], T
     """Look an activation function up.
 
     Args:
-        name: one of ``ACTIVATIONS``; ``gelu`` is the exact one (erf), ``gelu_fast``/``gelu_accurate`` its tanh form.
+        name: one of ``ACTIVATIONS``. ``gelu`` is the exact one (erf); ``gelu_fast`` and ``gelu_accurate`` are
+            its approximation by tanh.
         flag: the flag that the user gave it with, for the message.
 
     Raises:

@@ -1,12 +1,11 @@
 """Attention within a sequence, and from a few queries to another sequence.
 
-Letters for shapes: B clips, N rows (real steps of all clips), T steps of the memory, Q queries, H heads,
-D query width, E memory width, d = D / H.
+Letters for shapes: B clips, N rows (real steps of all clips), T steps, Q queries, H heads, D query width,
+E memory width, d = D / H. No attention here has a key bias: it would add the same number to all scores of a
+query, which softmax does not see.
 """
 
 from __future__ import annotations
-
-from typing import Optional
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +28,6 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.dropout = dropout
-        # Three projections, not one of width 3D: their gradients come back apart and would have to be copied together.
         self.q_proj = nn.Linear(dim, dim)
         self.k_proj = nn.Linear(dim, dim, bias=False)
         self.v_proj = nn.Linear(dim, dim)
@@ -45,17 +43,16 @@ class SelfAttention(nn.Module):
         y = F.scaled_dot_product_attention(
             q, k, v, attn_mask=seen, dropout_p=self.dropout if self.training else 0.0
         )
-        return self.out_proj(rows.pack(y.transpose(1, 2)))
+        return self.out_proj(rows.pack(y.transpose(1, 2).flatten(2)))
 
 
 class CrossAttention(nn.Module):
-    """Multi-head attention from queries of one width to a memory of another; ``[B, Q, D], [B, T, E] → [B, Q, D]``.
+    """Multi-head attention from queries of one width to a memory of another.
 
-    Two exact forms, the cheaper one is chosen per call. *Projected*: keys and values of every step, as usual.
-    *Absorbed*: q·(W_k x_t) = (W_kᵀ q)·x_t and Σ_t a_t W_v x_t = W_v Σ_t a_t x_t, per head, so the projections meet the
-    queries instead of the steps. With one query the second leaves T·H·E multiplications of T·D·E.
-
-    There is no key bias: it would add the same number to all scores of a query, which softmax does not see.
+    Two exact forms; the one with fewer multiplications is chosen per call. *Projected*: keys and values of
+    every step, as usual. *Absorbed*: q·(W_k x_t) = (W_kᵀ q)·x_t and Σ_t a_t W_v x_t = W_v Σ_t a_t x_t, per
+    head, so the projections meet the queries in place of the steps. With one query, T·H·E multiplications
+    remain of T·D·E.
     """
 
     def __init__(self, *, query_dim: int, memory_dim: int, heads: int, dropout: float = 0.0) -> None:
@@ -81,44 +78,47 @@ class CrossAttention(nn.Module):
         absorbed = queries * memory_dim * (query_dim + self.heads * steps)
         return absorbed <= steps * query_dim * (memory_dim + queries)
 
-    def forward(self, query: Tensor, memory: Tensor, padding: Optional[Tensor] = None) -> Tensor:
+    def forward(self, query: Tensor, memory: Tensor, padding: Tensor | None = None) -> Tensor:
         """Attend.
 
         Args:
             query: [B, Q, D].
             memory: [B, T, E], finite everywhere.
-            padding: BoolTensor [B, T], True where a step is padding (each clip has at least one real step), or None.
+            padding: BoolTensor [B, T], True where a step is padding, or None when there is no such step. Each
+                clip has at least one real step.
 
         Returns:
             [B, Q, D].
         """
         batch, queries, dim = query.shape
-        q = self.q_proj(query).view(batch, queries, self.heads, -1) * (dim // self.heads) ** -0.5
+        q = self.q_proj(query).unflatten(2, (self.heads, -1)) * (dim // self.heads) ** -0.5
         attend = self._absorbed if self.absorbs(queries, memory.shape[1]) else self._projected
         return self.out_proj(attend(q, memory, padding).reshape(batch, queries, dim))
 
-    def _weigh(self, scores: Tensor, padding: Optional[Tensor]) -> Tensor:
-        """[B, H, Q, T] scores → attention weights."""
+    def _weights(self, scores: Tensor, padding: Tensor | None) -> Tensor:
+        """[B, H, Q, T] scores → attention weights, summed in float32 at least."""
         if padding is not None:
             scores = scores.masked_fill(padding[:, None, None, :], float("-inf"))
-        weights = scores.softmax(dim=-1)
-        return F.dropout(weights, self.dropout, self.training)
+        return F.dropout(scores.softmax(dim=-1), self.dropout, self.training)
 
-    def _projected(self, q: Tensor, memory: Tensor, padding: Optional[Tensor]) -> Tensor:
+    def _projected(self, q: Tensor, memory: Tensor, padding: Tensor | None) -> Tensor:
         k = self.k_proj(memory).unflatten(2, (self.heads, -1))
         v = self.v_proj(memory).unflatten(2, (self.heads, -1))
-        weights = self._weigh(torch.einsum("bqhd,bthd->bhqt", q, k), padding)
+        weights = self._weights(torch.einsum("bqhd,bthd->bhqt", q, k), padding)
         return torch.einsum("bhqt,bthd->bqhd", weights, v)
 
-    def _absorbed(self, q: Tensor, memory: Tensor, padding: Optional[Tensor]) -> Tensor:
-        batch, queries = q.shape[:2]
-        w_k = self.k_proj.weight.unflatten(0, (self.heads, -1))  # [H, d, E]
-        w_v = self.v_proj.weight.unflatten(0, (self.heads, -1))
-        asked = torch.einsum("bqhd,hde->bhqe", q, w_k).flatten(1, 2)  # [B, H·Q, E]
-        scores = torch.bmm(asked, memory.transpose(1, 2)).view(batch, self.heads, queries, -1)
-        weights = self._weigh(scores, padding)
-        mixed = torch.bmm(weights.flatten(1, 2), memory).view(batch, self.heads, queries, -1)
-        y = torch.einsum("bhqe,hde->bqhd", mixed, w_v)
+    def _absorbed(self, q: Tensor, memory: Tensor, padding: Tensor | None) -> Tensor:
+        batch, queries, heads, width = q.shape
+        w_k = self.k_proj.weight.view(heads, width, -1)  # [H, d, E]
+        w_v = self.v_proj.weight.view(heads, width, -1)
+        asked = torch.bmm(q.permute(2, 0, 1, 3).flatten(1, 2), w_k)  # [H, B·Q, E]
+        asked = asked.unflatten(1, (batch, queries)).transpose(0, 1).flatten(1, 2)  # [B, H·Q, E]
+        scores = torch.bmm(asked, memory.transpose(1, 2)).unflatten(1, (heads, queries))
+        weights = self._weights(scores, padding)
+        mixed = torch.bmm(weights.flatten(1, 2), memory).unflatten(1, (heads, queries))  # [B, H, Q, E]
+        # W_v stands on the left, so that its gradient comes out in its own memory layout.
+        y = torch.bmm(w_v, mixed.permute(1, 3, 0, 2).flatten(2))  # [H, d, B·Q]
+        y = y.unflatten(2, (batch, queries)).permute(2, 3, 0, 1)  # [B, Q, H, d]
         # Dropped weights no longer sum to 1, and the value bias comes with every weight.
         total = weights.sum(dim=-1).transpose(1, 2)[..., None]  # [B, Q, H, 1]
-        return y + total * self.v_proj.bias.view(self.heads, -1)
+        return y + total * self.v_proj.bias.view(heads, width)

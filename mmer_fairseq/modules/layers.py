@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any
 
 from torch import Tensor, nn
 
 from mmer_fairseq.modules.activations import activation
 from mmer_fairseq.modules.attention import CrossAttention, SelfAttention
-from mmer_fairseq.modules.rows import Rows
 
 
 @dataclass(frozen=True)
 class LayerSizes:
     """What all layers of a network share.
 
-    Args:
+    Attributes:
         ffn_dim: width inside the feed-forward part.
         heads: attention heads.
         dropout: probability on the output of attention and of the feed-forward part.
         attention_dropout: probability on attention weights.
         activation_dropout: probability after the activation function.
         activation: name of the activation function.
-        normalize_before: LayerNorm before attention and feed-forward (pre-norm) instead of after the residual.
+        normalize_before: LayerNorm before attention and feed-forward (pre-norm), not after the residual.
     """
 
     ffn_dim: int
@@ -36,9 +35,9 @@ class LayerSizes:
 
 
 class TransformerLayer(nn.Module):
-    """One layer, around either attention of this package. Only the attention sees more than one step."""
+    """One layer around either attention of this package. Only the attention sees more than one step."""
 
-    def __init__(self, *, dim: int, sizes: LayerSizes, memory_dim: Optional[int] = None) -> None:
+    def __init__(self, *, dim: int, sizes: LayerSizes, memory_dim: int | None = None) -> None:
         """Build it.
 
         Args:
@@ -63,7 +62,7 @@ class TransformerLayer(nn.Module):
         self.dropout = nn.Dropout(sizes.dropout)
         self.activation_dropout = nn.Dropout(sizes.activation_dropout)
 
-    def forward(self, x: Tensor, *around: object) -> Tensor:
+    def forward(self, x: Tensor, *around: Any) -> Tensor:
         """Run the layer; its output has the shape of ``x``.
 
         Args:
@@ -81,18 +80,18 @@ class TransformerLayer(nn.Module):
 
 
 class LayerStack(nn.Module):
-    """Layers one after the other, all with the same surroundings; with pre-norm layers a last LayerNorm."""
+    """Layers one after the other, all with the same surroundings; after pre-norm layers a last LayerNorm."""
 
-    def __init__(self, *, count: int, dim: int, sizes: LayerSizes, memory_dim: Optional[int] = None) -> None:
-        """``count`` layers; the other arguments are those of :class:`TransformerLayer`."""
+    def __init__(self, *, count: int, dim: int, sizes: LayerSizes, memory_dim: int | None = None) -> None:
+        """Build ``count`` layers; the other arguments are those of :class:`TransformerLayer`."""
         super().__init__()
         self.layers = nn.ModuleList(
             TransformerLayer(dim=dim, sizes=sizes, memory_dim=memory_dim) for _ in range(count)
         )
         self.norm = nn.LayerNorm(dim) if sizes.normalize_before else nn.Identity()
 
-    def forward(self, x: Tensor, *around: object) -> Tensor:
-        """Run all layers; arguments as :meth:`TransformerLayer.forward`."""
+    def forward(self, x: Tensor, *around: Any) -> Tensor:
+        """Run all layers; the arguments are those of :meth:`TransformerLayer.forward`."""
         for layer in self.layers:
             x = layer(x, *around)
         return self.norm(x)

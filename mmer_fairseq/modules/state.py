@@ -1,4 +1,4 @@
-"""Loading weights into a model: what does not fit is said in words, and an output layer may start afresh."""
+"""Loading weights into a model: what does not fit is said in words; an output layer may start afresh."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check_state(module: nn.Module, state: Mapping[str, Any], where: object) -> N
 
     Args:
         module: what it is meant for.
-        state: parameter name → tensor.
+        state: name → tensor.
         where: the file it came from, for the message.
 
     Raises:
@@ -41,32 +41,35 @@ def check_state(module: nn.Module, state: Mapping[str, Any], where: object) -> N
             where=where,
             expected=f"the {len(own)} tensors of this {type(module).__name__}",
             found="; ".join(found),
-            remedy="give the flags (architecture, sizes, modalities, encoders) that the weights were trained with",
+            remedy="give the flags (architecture, sizes, modalities, encoders) that it was trained with",
         )
 
 
 class CheckedLoading(nn.Module):
     """Base of every model: readable errors for foreign weights, and output layers that may start afresh.
 
-    As with fairseq's RoBERTa, an output layer of another size than the checkpoint's is left at its initial weights,
-    so that a model can be fine-tuned on other labels, unless ``load_checkpoint_heads`` asks for the checkpoint's.
-    Such a model refuses to predict before it has been trained.
+    As with fairseq's RoBERTa, an output layer of another size than the checkpoint's keeps its initial
+    weights, so that a model can be fine-tuned on other labels, unless ``load_checkpoint_heads`` asks for the
+    checkpoint's. Such a model refuses to predict before it has been trained.
 
     Attributes:
-        output_layers: names of the layers whose first size is the number of outputs.
+        output_layers: names of the linear layers that give the outputs.
         load_checkpoint_heads: require the checkpoint's output layers.
     """
 
     output_layers: tuple[str, ...] = ()
     load_checkpoint_heads: bool = False
+    _guards: tuple[Any, ...] = ()
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, **kwargs: Any) -> Any:
         """Load weights; the arguments are fairseq's.
 
         Raises:
-            InputError: they do not fit (see :func:`check_state`), or an output layer that is required does not.
+            InputError: they do not fit (:func:`check_state`), or a required output layer has another size.
         """
         state = dict(state_dict)
+        for handle in self._guards:
+            handle.remove()
         for layer in self.output_layers:
             self._settle_output(layer, state)
         if strict:
@@ -74,42 +77,41 @@ class CheckedLoading(nn.Module):
         return super().load_state_dict(state, strict=strict, **kwargs)
 
     def _settle_output(self, layer: str, state: dict[str, Any]) -> None:
-        names = {f"{layer}.{name}": tensor for name, tensor in self.get_submodule(layer).state_dict().items()}
-        there = [name for name in names if name in state]
-        theirs, ours = (len(source[there[0]]) if there else 0 for source in (state, names))
+        ours = {f"{layer}.{name}": x for name, x in self.get_submodule(layer).state_dict().items()}
+        theirs = {name: state[name] for name in ours if isinstance(state.get(name), Tensor)}
         # Only the number of outputs may differ: another width below it means another network.
-        if not there or theirs == ours or any(state[n].shape[1:] != names[n].shape[1:] for n in there):
+        if len(theirs) < len(ours) or any(theirs[name].shape[1:] != ours[name].shape[1:] for name in ours):
+            return
+        sizes = [len(next(iter(tensors.values()))) for tensors in (theirs, ours)]
+        if sizes[0] == sizes[1]:
             return
         if self.load_checkpoint_heads:
             raise InputError.of(
                 where="--load-checkpoint-heads",
-                expected=f"a checkpoint whose output layer {layer} gives {ours} outputs",
-                found=f"{theirs}",
-                remedy="leave the flag out to train a new output layer, or choose the labels it was trained on",
+                expected=f"a checkpoint whose output layer {layer} has {sizes[1]} outputs",
+                found=sizes[0],
+                remedy="leave the flag out to train a new one, or choose the labels it was trained on",
             )
-        state.update(names)
+        state.update(ours)
         logger.warning(
-            "%s: the checkpoint has %d outputs, these labels need %d: this layer starts from its initial weights",
-            layer,
-            theirs,
-            ours,
+            "%s starts from its initial weights: %d outputs in the checkpoint, %d needed", layer, *sizes
         )
-        self._refuse_untrained(layer, theirs, ours)
+        self._refuse_untrained(layer, *sizes)
 
     def _refuse_untrained(self, layer: str, theirs: int, ours: int) -> None:
         def guard(model: nn.Module, *_: Any) -> None:
-            if model.training:
-                handle.remove()
-                return
-            raise InputError.of(
-                where=f"checkpoint, {layer}",
-                expected=f"an output layer trained for {ours} outputs",
-                found=f"one for {theirs}",
-                remedy="fine-tune it on these labels first (fairseq-train --finetune-from-model), or choose the "
-                "labels it was trained on",
-            )
+            if not model.training:
+                raise InputError.of(
+                    where=f"checkpoint, {layer}",
+                    expected=f"an output layer trained for {ours} outputs",
+                    found=f"one for {theirs}",
+                    remedy="train on these labels first (fairseq-train --finetune-from-model), or choose the "
+                    "labels it was trained on",
+                )
+            handle.remove()
 
         handle = self.register_forward_pre_hook(guard)
+        self._guards = (*self._guards, handle)
 
 
 def _shape(value: object) -> object:

@@ -1,11 +1,11 @@
-"""SSE-FT the plain way: every query runs, keys and values are projected step by step, padding is computed on.
+"""SSE-FT the plain way: every query runs, keys and values are projected step by step, padding is computed.
 
-A straightforward re-implementation of the paper's fusion and head, slow on purpose. It is the oracle of the tests
-and the "before" of the benchmark. Its parameters carry the key names of the original checkpoints, so its state dict
-is what a user's old file holds.
+A straightforward re-implementation of the paper's fusion and head. It is the oracle of the tests and the
+"before" of the benchmark. Its parameters carry the key names of the original checkpoints, so its state dict is
+what a user's old file holds.
 
-Source: Siriwardhana et al., "Multimodal Emotion Recognition with Transformer-Based Self Supervised Feature Fusion",
-IEEE Access 2020, section III.
+Source: Siriwardhana et al., "Multimodal Emotion Recognition with Transformer-Based Self Supervised Feature
+Fusion", IEEE Access 2020.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PAIRS = ("ta", "at", "av", "va", "tv", "vt")
 
 
 class PlainAttention(nn.Module):
-    """Multi-head attention with every score written out; ``cross``: keys of another width than the queries."""
+    """Multi-head attention with every score written out; ``cross``: the memory is another sequence."""
 
     def __init__(self, query_dim: int, memory_dim: int, heads: int, dropout: float, cross: bool) -> None:
         super().__init__()
@@ -55,7 +55,9 @@ class PlainAttention(nn.Module):
 class PlainLayer(nn.Module):
     """Attention, residual, LayerNorm, feed-forward, residual, LayerNorm."""
 
-    def __init__(self, query_dim: int, memory_dim: int, ffn_dim: int, heads: int, dropout: float, cross: bool) -> None:
+    def __init__(
+        self, query_dim: int, memory_dim: int, ffn_dim: int, heads: int, dropout: float, cross: bool
+    ) -> None:
         super().__init__()
         self.dropout = dropout
         self.self_attn = PlainAttention(query_dim, memory_dim, heads, dropout, cross)
@@ -91,7 +93,9 @@ class PlainFusion(nn.Module):
             self.add_module(f"SE_embeddings_{m}", nn.Embedding(1, dims[m]))
             self.add_module(f"embed_positions_{m}", nn.Embedding(positions[m] + 2, dims[m], padding_idx=1))
             self.add_module(f"emb_layer_norm_{m}", nn.LayerNorm(dims[m]))
-            stack = (PlainLayer(dims[m], dims[m], ffn_dim, heads, dropout, cross=False) for _ in range(layers))
+            stack = (
+                PlainLayer(dims[m], dims[m], ffn_dim, heads, dropout, cross=False) for _ in range(layers)
+            )
             self.add_module(f"layers_{m}", nn.ModuleList(stack))
         self.pairs = [p for p in PAIRS if p[0] in modalities and p[1] in modalities]
         for q, k in self.pairs:
@@ -155,14 +159,14 @@ class PlainSSEFT(nn.Module):
         head.dense, head.out_proj = nn.Linear(width, width), nn.Linear(width, outputs)
         self.classification_heads = nn.ModuleDict({"emotion_classification_head": head})
         for name, parameter in self.named_parameters():
-            # Norms keep their 1, every other parameter becomes BERT's normal with enough spread to see errors.
+            # Norms keep their 1; biases get enough spread for a mistake in them to show.
             if "norm" not in name or name.endswith("bias"):
                 nn.init.normal_(parameter, std=0.02 if parameter.dim() > 1 else 0.1)
             if "embed_positions" in name:
                 parameter.data[1] = 0
 
     def forward(self, streams: dict[str, Tensor], lengths: dict[str, Tensor]) -> dict[str, Tensor]:
-        """streams {'t': [B, T, D], …}, lengths {'t': LongTensor [B], …} → step-0 vectors and 'logits' [B, C]."""
+        """streams {'t': [B, T, D], …}, lengths {'t': LongTensor [B], …} → step-0 vectors and 'logits'."""
         out = self.decoder.sentence_encoder(streams, lengths)
         if self.modalities == "tav":
             parts = [out["ta"] * out["tv"], out["at"] * out["av"], out["vt"] * out["va"]]

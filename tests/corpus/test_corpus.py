@@ -22,8 +22,10 @@ labels:
 
 def test_load(folder) -> None:
     valid = "\ufeffid\ttext\temotion\ta\r\nb1\tword\tsad\t0\r\n"
-    directory = folder({"valid.tsv": valid, "train.tsv": TRAIN, "extra.tsv": "id\temotion\ta\ttext\ne\tsad\t1\tx\n"},
-                       description=TWO_SPACES)
+    directory = folder(
+        {"valid.tsv": valid, "train.tsv": TRAIN, "extra.tsv": "id\temotion\ta\ttext\ne\tsad\t1\tx\n"},
+        description=TWO_SPACES,
+    )
     corpus = Corpus.load(directory)
     assert corpus.splits == ("train", "valid", "extra")
     assert corpus.label_space.name == "emotion"
@@ -89,23 +91,29 @@ def test_no_split_files(folder) -> None:
 
 
 CASES = [
-    ({"train.tsv": ""}, "train.tsv: expected a split file; found an empty file. Write its content or name another file."),
+    (
+        {"train.tsv": ""},
+        "train.tsv: expected a split file; found an empty file. Write its content or name another file.",
+    ),
     (
         {"train.tsv": b"id\ttext\temotion\na\t\xff\thappy\n"},
         "train.tsv:2: expected text in UTF-8; found byte 0xff at position 18. Save the file as UTF-8.",
     ),
     (
         {"my split.tsv": "id\ttext\temotion\na\tx\thappy\n"},
-        "my split.tsv: expected a split name of letters, digits, '_', '-' and '.'; found 'my split'. Rename the file.",
+        "my split.tsv: expected a split name of letters, digits, '_', '-' and '.'; found 'my split'. Rename "
+        "the file.",
     ),
     (
         {"train.tsv": "id\ttext\temotion\na\tx\thappy\n", "valid.tsv": "id\ttext\temotion\na\tx\tsad\n"},
-        "valid.tsv:2: expected ids that are unique in the whole corpus; found 'a', which is the id of train.tsv:2 as "
+        "valid.tsv:2: expected ids that are unique in the whole corpus; found 'a', which is the id of "
+        "train.tsv:2 as "
         "well. Rename or remove one of the two clips.",
     ),
     (
         {"train.tsv": "id\ttext\na\tx\n"},
-        "train.tsv:1: expected a header with the columns id, emotion; found id, text (no emotion). Write the column "
+        "train.tsv:1: expected a header with the columns id, emotion; found id, text (no emotion). Write "
+        "the column "
         "names in the first line.",
     ),
 ]
@@ -126,7 +134,8 @@ def test_an_unknown_label_space(folder) -> None:
     with pytest.raises(InputError) as caught:
         Corpus.load(directory, labels="arousel")
     assert str(caught.value) == (
-        f"{directory}/corpus.yaml: expected the label space to be one of emotion, arousal; found 'arousel'. Write "
+        f"{directory}/corpus.yaml: expected the label space to be one of emotion, arousal; found 'arousel'. "
+        f"Write "
         "'arousal'."
     )
 

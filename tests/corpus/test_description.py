@@ -76,16 +76,19 @@ CASES = [
     ),
     (
         GOOD + "licens: MIT\n",
-        "corpus.yaml:4: expected the keys of corpus.yaml to be among name, labels, licence, link, media_root, "
+        "corpus.yaml:4: expected the keys of corpus.yaml to be among name, labels, licence, link, "
+        "media_root, "
         "text, features, other_columns; found 'licens'. Write 'licence'.",
     ),
     (
         GOOD + "text: tokens\n",
-        "corpus.yaml:4: expected 'text' to be words or ids; found 'tokens'. Write 'text: words' or 'text: ids'.",
+        "corpus.yaml:4: expected 'text' to be words or ids; found 'tokens'. Write 'text: words' or 'text: "
+        "ids'.",
     ),
     (
         GOOD + "link: [a]\n",
-        "corpus.yaml:4: expected 'link' to be a text; found ['a'] (list). Write a text after 'link:', in quotes "
+        "corpus.yaml:4: expected 'link' to be a text; found ['a'] (list). Write a text after 'link:', in "
+        "quotes "
         "if need be.",
     ),
     (
@@ -95,12 +98,14 @@ CASES = [
     ),
     (
         "name: x\nlabels: {}\n",
-        "corpus.yaml:2: expected 'labels' to be one label space at least; found none. Describe the labels of the "
+        "corpus.yaml:2: expected 'labels' to be one label space at least; found none. Describe the labels "
+        "of the "
         "split files.",
     ),
     (
         GOOD + "features:\n  w: {path: w, modality: sound}\n",
-        "corpus.yaml:5: expected 'modality' to be one of text, audio, video, physio; found 'sound'. Write one of "
+        "corpus.yaml:5: expected 'modality' to be one of text, audio, video, physio; found 'sound'. Write "
+        "one of "
         "text, audio, video, physio.",
     ),
     (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmer_fairseq.corpus.faults import hint, number, some, stop
+from mmer_fairseq.corpus.faults import count, hint, number, some, stop
 from mmer_fairseq.errors import InputError
 
 
@@ -19,6 +19,10 @@ def test_hint(word: str, remedy: str) -> None:
 def test_some_names_a_few_and_counts_the_rest() -> None:
     assert some(["a", "b"]) == "a, b"
     assert some(range(7)) == "0, 1, 2, 3, 4, … (7 in all)"
+
+
+def test_count() -> None:
+    assert [count(n, "clip") for n in (0, 1, 2)] == ["0 clips", "1 clip", "2 clips"]
 
 
 @pytest.mark.parametrize("cell", ["nan", "inf", "-inf", "", "0,5", "1_000", "x", "1e999"])

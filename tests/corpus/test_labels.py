@@ -80,7 +80,8 @@ CASES = [
     (
         TRACE,
         {"trace": ""},
-        "trace to be the path of a trace file (.csv or .npy); found an empty cell. Write the label, or take the "
+        "trace to be the path of a trace file (.csv or .npy); found an empty cell. Write the label, or take "
+        "the "
         "row out.",
     ),
 ]

@@ -39,7 +39,9 @@ def row(**cells: str) -> dict[str, str]:
 
 
 def test_a_full_row() -> None:
-    cells = row(text="so it is", video="v/a.mp4", start="1.5", end="3", speaker="Ann", dialogue="d1", turn="4")
+    cells = row(
+        text="so it is", video="v/a.mp4", start="1.5", end="3", speaker="Ann", dialogue="d1", turn="4"
+    )
     (clip,), left_out, faults = read({**cells, "emotion": "sad"})
     assert not faults
     assert not left_out
@@ -89,24 +91,29 @@ CASES = [
     ({"id": "a\x07"}, "an id of printable characters; found 'a\\x07'. Remove the control characters."),
     (
         {"start": "one"},
-        "start to be seconds, 0 or more; found 'one'. Write a number with a decimal point, or leave the cell empty.",
+        "start to be seconds, 0 or more; found 'one'. Write a number with a decimal point, or leave the "
+        "cell empty.",
     ),
     (
         {"start": "-1"},
-        "start to be seconds, 0 or more; found '-1'. Write a number with a decimal point, or leave the cell empty.",
+        "start to be seconds, 0 or more; found '-1'. Write a number with a decimal point, or leave the cell "
+        "empty.",
     ),
     (
         {"end": "nan"},
-        "end to be seconds, 0 or more; found 'nan'. Write a number with a decimal point, or leave the cell empty.",
+        "end to be seconds, 0 or more; found 'nan'. Write a number with a decimal point, or leave the cell "
+        "empty.",
     ),
     (
         {"start": "2", "end": "2"},
-        "end to be after start (2 s); found '2'. Correct start or end (both in seconds from the beginning of the "
+        "end to be after start (2 s); found '2'. Correct start or end (both in seconds from the beginning "
+        "of the "
         "medium).",
     ),
     (
         {"end": "0"},
-        "end to be after start (0 s); found '0'. Correct start or end (both in seconds from the beginning of the "
+        "end to be after start (0 s); found '0'. Correct start or end (both in seconds from the beginning "
+        "of the "
         "medium).",
     ),
     (
@@ -115,11 +122,13 @@ CASES = [
     ),
     (
         {"audio": "store:wav2vek"},
-        "audio to name feature stores of corpus.yaml made from audio (wav2vec); found 'wav2vek'. Write 'wav2vec'.",
+        "audio to name feature stores of corpus.yaml made from audio (wav2vec); found 'wav2vek'. Write "
+        "'wav2vec'.",
     ),
     (
         {"audio": "store:glove"},
-        "audio to name feature stores of corpus.yaml made from audio (wav2vec); found 'glove' (a store of text). "
+        "audio to name feature stores of corpus.yaml made from audio (wav2vec); found 'glove' (a store of "
+        "text). "
         "Add the store under 'features' in corpus.yaml.",
     ),
     (
@@ -129,7 +138,8 @@ CASES = [
     ),
     (
         {"audio": "../a.wav"},
-        "audio to be a file inside media_root (/data); found '../a.wav'. Move the file there, or set media_root in "
+        "audio to be a file inside media_root (/data); found '../a.wav'. Move the file there, or set "
+        "media_root in "
         "corpus.yaml to a folder that holds all files.",
     ),
     (
@@ -156,7 +166,8 @@ def test_a_row_may_have_two_faults() -> None:
 def test_an_id_twice() -> None:
     _, _, faults = read(row(), row(id="b"), row())
     assert faults == [
-        "train.tsv:4: expected ids that are unique in the whole corpus; found 'a', which is the id of train.tsv:2 "
+        "train.tsv:4: expected ids that are unique in the whole corpus; found 'a', which is the id of "
+        "train.tsv:2 "
         "as well. Rename or remove one of the two clips."
     ]
 
@@ -164,7 +175,8 @@ def test_an_id_twice() -> None:
 def test_a_split_without_any_modality() -> None:
     _, _, faults = read(row(audio=""), row(id="b", audio=""))
     assert faults == [
-        "train.tsv: expected clips with text, audio, video or physio in the split 'train'; found 2 clips without "
+        "train.tsv: expected clips with text, audio, video or physio in the split 'train'; found 2 clips "
+        "without "
         "any. Fill the columns of the modalities that the clips have."
     ]
 
@@ -173,7 +185,7 @@ def test_a_split_of_ignored_labels_only() -> None:
     _, left_out, faults = read(row(emotion="xxx"))
     assert left_out == [("a", "xxx")]
     assert faults == [
-        "train.tsv: expected labels of the label space 'emotion'; found only labels under 'ignore' (all 1 rows). "
+        "train.tsv: expected labels of the label space 'emotion'; found only labels under 'ignore' (1 row). "
         "Choose another label space, correct 'ignore' or remove the split."
     ]
 

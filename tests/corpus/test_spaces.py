@@ -15,10 +15,14 @@ CASES = [
     ),
     (
         "{column: e}",
-        "'kind' to be one of classes, multilabel, score, trace; found no kind. Write one of classes, multilabel, "
+        "'kind' to be one of classes, multilabel, score, trace; found no kind. Write one of classes, "
+        "multilabel, "
         "score, trace.",
     ),
-    ("emotion", "'e' to be a mapping with 'kind' and its columns; found 'emotion' (str). Write {kind: …, …}."),
+    (
+        "emotion",
+        "'e' to be a mapping with 'kind' and its columns; found 'emotion' (str). Write {kind: …, …}.",
+    ),
     (
         "{kind: classes, column: e}",
         "the key 'classes' of 'e'; found only kind, column. Add 'classes:'.",

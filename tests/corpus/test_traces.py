@@ -54,23 +54,30 @@ CSV = [
     ),
     (
         "valence,time\n0.1,0.2\n",
-        "t.csv:1: expected a header with the columns valence, arousal; found valence, time (no arousal). Write "
+        "t.csv:1: expected a header with the columns valence, arousal; found valence, time (no arousal). "
+        "Write "
         "the names of the label space, separated by commas, in the first line.",
     ),
-    ("", "train.tsv:2: expected a trace file; found an empty file: t.csv. Write its content or name another file."),
+    (
+        "",
+        "train.tsv:2: expected a trace file; found an empty file: t.csv. Write its content or name another "
+        "file.",
+    ),
     (
         "valence,arousal\n",
-        "train.tsv:2: expected a trace of one step at least; found none in t.csv. Add the trace or take the clip "
+        "train.tsv:2: expected a trace of one step at least; found none in t.csv. Add the trace or take the "
+        "clip "
         "out.",
     ),
     (
         "valence,arousal\n0.1,0.2\n1.5,2\n",
-        "t.csv:3: expected valence to be a number from -1 to 1; found 1.5 (and 1 more such values). Correct the "
+        "t.csv:3: expected valence to be a number from -1 to 1; found 1.5 (2 such values in all). Correct "
+        "the "
         "file, or give steps without annotation the value of 'invalid:'.",
     ),
     (
         "valence,arousal\n0.1,nan\n",
-        "t.csv:2: expected arousal to be a number from -1 to 1; found nan (and 0 more such values). Correct the "
+        "t.csv:2: expected arousal to be a number from -1 to 1; found nan (1 such value in all). Correct the "
         "file, or give steps without annotation the value of 'invalid:'.",
     ),
 ]
@@ -112,5 +119,7 @@ def test_faults_of_npy(tmp_path: Path, array: np.ndarray, found: str) -> None:
 @pytest.mark.parametrize("content", [b"", b"valence,arousal\n", b"\x93NUMPY"])
 def test_foreign_npy(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "t.npy").write_bytes(content)
-    with pytest.raises(InputError, match=r"^train.tsv:2: expected a .npy file of floats.*Write it with numpy"):
+    with pytest.raises(
+        InputError, match=r"^train.tsv:2: expected a .npy file of floats.*Write it with numpy"
+    ):
         read(tmp_path / "t.npy")

@@ -39,18 +39,22 @@ CASES = [
     (
         "a\thappy\n",
         [
-            "train.tsv:1: expected the columns to be among id, text, video, emotion; found 'a'. Remove it, or name "
+            "train.tsv:1: expected the columns to be among id, text, video, emotion; found 'a'. Remove it, "
+            "or name "
             "it under 'other_columns' in corpus.yaml.",
-            "train.tsv:1: expected the columns to be among id, text, video, emotion; found 'happy'. Remove it, or "
+            "train.tsv:1: expected the columns to be among id, text, video, emotion; found 'happy'. Remove "
+            "it, or "
             "name it under 'other_columns' in corpus.yaml.",
-            "train.tsv:1: expected a header with the columns id, emotion; found a, happy (no id, emotion). Write "
+            "train.tsv:1: expected a header with the columns id, emotion; found a, happy (no id, emotion). "
+            "Write "
             "the column names in the first line.",
         ],
     ),
     (
         "id\temotion\tvidio\na\thappy\tx\n",
         [
-            "train.tsv:1: expected the columns to be among id, text, video, emotion; found 'vidio'. Write 'video'."
+            "train.tsv:1: expected the columns to be among id, text, video, emotion; found 'vidio'. Write "
+            "'video'."
         ],
     ),
     (
@@ -59,7 +63,10 @@ CASES = [
     ),
     (
         "id\temotion\t\t\na\thappy\t\t\n",
-        ["train.tsv:1: expected every column once; found 2 columns without a name. Remove or rename one of them."],
+        [
+            "train.tsv:1: expected every column once; found 2 columns without a name. Remove or rename one "
+            "of them."
+        ],
     ),
     (
         "id,text,emotion\na,b,happy\n",
@@ -71,21 +78,24 @@ CASES = [
     (
         "id\temotion\n",
         [
-            "train.tsv:1: expected a header and one row at least; found only the header. Add the clips or remove "
+            "train.tsv:1: expected a header and one row at least; found only the header. Add the clips or "
+            "remove "
             "the file."
         ],
     ),
     (
         "id\temotion\na\thappy\nb\n",
         [
-            "train.tsv:3: expected 2 cells separated by tabs; found 1. Give every column a cell, empty where there "
+            "train.tsv:3: expected 2 cells separated by tabs; found 1. Give every column a cell, empty "
+            "where there "
             "is nothing."
         ],
     ),
     (
         "id\temotion\na\thappy\tsad\n",
         [
-            "train.tsv:2: expected 2 cells separated by tabs; found 3. Give every column a cell, empty where there "
+            "train.tsv:2: expected 2 cells separated by tabs; found 3. Give every column a cell, empty "
+            "where there "
             "is nothing."
         ],
     ),
@@ -95,14 +105,13 @@ CASES = [
     ),
     (
         "id\temotion\na\x00b\thappy\n",
-        [
-            "train.tsv:2: expected printable text; found a NUL character. Remove it (lines end in LF or CRLF)."
-        ],
+        ["train.tsv:2: expected printable text; found a NUL character. Remove it (lines end in LF or CRLF)."],
     ),
     (
         "id\temotion\na\rb\thappy\n",
         [
-            "train.tsv:2: expected printable text; found a carriage return inside the line. Remove it (lines end "
+            "train.tsv:2: expected printable text; found a carriage return inside the line. Remove it "
+            "(lines end "
             "in LF or CRLF)."
         ],
     ),

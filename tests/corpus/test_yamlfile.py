@@ -51,7 +51,8 @@ def test_where_values_stand() -> None:
         ),
         (
             "# nothing\n",
-            "c.yaml: expected a YAML mapping (lines 'key: value'); found an empty file. Write at least 'name:' "
+            "c.yaml: expected a YAML mapping (lines 'key: value'); found an empty file. Write at least "
+            "'name:' "
             "and 'labels:'.",
         ),
         (

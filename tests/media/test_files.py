@@ -115,6 +115,16 @@ def test_a_foreign_file_of_its_own_name(tmp_path: Path):
     )
 
 
+def test_a_tag_before_the_sound_says_nothing_certain(tmp_path: Path):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, np.linspace(-0.5, 0.5, 1600), 16000)
+    path.write_bytes(b"ID3\x04\x00\x00\x00\x00\x00\x00" + path.read_bytes())
+    assert files.identify(path) is files.FLAC
+    assert files.identify(path.rename(tmp_path / "a.mp3")) is files.MP3
+    with pytest.raises(InputError, match=r"found an MP3 sound file .* wrongly named"):
+        files.identify((tmp_path / "a.mp3").rename(tmp_path / "a.wav"))
+
+
 def test_unclear_bytes_are_left_to_the_decoder(tmp_path: Path):
     path = tmp_path / "a.mp3"
     path.write_bytes(b"\x07\x81\xfe" * 100)

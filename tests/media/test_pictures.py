@@ -28,7 +28,8 @@ def test_the_buffer_grows_and_shrinks():
             pictures.add(given)
         result = pictures.all()
         np.testing.assert_array_equal(result, np.stack([wanted for _, wanted in frames]))
-        assert (result.base is None or result.base.size <= 2 * result.size) and result.flags.c_contiguous
+        assert result.base is None or result.base.size <= 2 * result.size
+        assert result.flags.c_contiguous
 
 
 def test_a_picture_shown_again_stays_the_same():

@@ -1,4 +1,4 @@
-"""References of SSE-FT: safetensors with ``state/<original key>``, ``input/*``, ``output/*`` and a JSON config."""
+"""References of SSE-FT: safetensors with ``state/<original key>``, ``input/*``, ``output/*``, JSON config."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def cases(path: Path) -> Iterator[Case]:
     ours = _run(path, network, groups["input"])
     unknown = [name for name in groups["output"] if ours.get(OUTPUTS.get(name, "")) is None]
     if unknown or "logits" not in groups["output"]:
-        raise _wrong(path, f"output/logits, and of {', '.join(OUTPUTS)}", ", ".join(groups["output"]) or "none")
+        raise _wrong(
+            path, f"output/logits, and of {', '.join(OUTPUTS)}", ", ".join(groups["output"]) or "none"
+        )
     pairs = {name: (ours[OUTPUTS[name]], tensor) for name, tensor in sorted(groups["output"].items())}
     yield Case(path.stem, pairs, tolerance_of(groups["output"]["logits"], path))
 
@@ -71,7 +73,7 @@ def _compare_config(path: Path, config: Mapping[str, Any], sizes: Sizes) -> None
     found: dict[str, Any] = {"mods": letters, "classes": sizes.outputs}
     found |= {f"d{m[0]}": dim for m, dim in sizes.dims.items()}
     found |= {f"m{m[0]}": steps for m, steps in sizes.max_positions.items()}
-    if len(letters) > 1 or letters in ("a", "v"):
+    if sizes.ffn_dim:
         found |= {"ffn": sizes.ffn_dim}
     if letters != "t":
         found |= {"layers": sizes.layers}
@@ -84,14 +86,16 @@ def _compare_config(path: Path, config: Mapping[str, Any], sizes: Sizes) -> None
     wrong = {key: value for key, value in found.items() if key in stated and stated[key] != value}
     if wrong or not isinstance(config.get("heads"), int):
         expected = f"tensors of the sizes in its config {json.dumps(config)}, with 'heads'"
-        raise _wrong(path, expected, ", ".join(f"{key} {value}" for key, value in wrong.items()) or "no 'heads'")
+        raise _wrong(
+            path, expected, ", ".join(f"{key} {value}" for key, value in wrong.items()) or "no 'heads'"
+        )
 
 
 def _network(path: Path, config: Mapping[str, Any], sizes: Sizes, state: Mapping[str, Tensor]) -> SSEFT:
     network = SSEFT(
         modalities=sizes.modalities,
         outputs=sizes.outputs,
-        ffn_dim=sizes.ffn_dim,
+        ffn_dim=sizes.ffn_dim or 1,
         heads=config["heads"],
         layers=sizes.layers,
         cross_layers=sizes.cross_layers,

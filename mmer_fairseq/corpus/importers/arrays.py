@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
     _known(lengths, features, "--lengths")
     _known(rates, features, "--rate")
     lengths_of = {store: _keyed(files, key, numbers=True) for store, key in lengths.items()}
-    vectors = {store: _keyed(files, key, lengths_of.get(store), numbers=True) for _, store, key in features}
+    vectors = {store: _keyed(files, key, lengths_of.get(store), vectors=True) for _, store, key in features}
     labels = [_keyed(files, key, numbers=args.label_kind != "classes") for key in args.labels]
     columns = {
         name: _keyed(files, key)
@@ -198,10 +198,17 @@ def _open(args: argparse.Namespace) -> list[ArrayFile]:
 
 
 def _keyed(
-    files: Sequence[ArrayFile], key: str, lengths: Keyed | None = None, *, numbers: bool = False
+    files: Sequence[ArrayFile],
+    key: str,
+    lengths: Keyed | None = None,
+    *,
+    numbers: bool = False,
+    vectors: bool = False,
 ) -> Keyed:
     file, inner = find(files, key)
-    return file.keyed(inner, [int(n) for n in lengths.values] if lengths else None, numbers=numbers)
+    return file.keyed(
+        inner, [int(n) for n in lengths.values] if lengths else None, numbers=numbers, vectors=vectors
+    )
 
 
 def _consecutive(vectors: Keyed, lengths: Keyed) -> bool:

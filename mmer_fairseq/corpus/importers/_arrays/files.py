@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import fnmatch
 import re
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmer_fairseq.corpus.faults import hint, some, stop
-from mmer_fairseq.corpus.textfile import read_utf8
+from mmer_fairseq.corpus.faults import hint, number, some
+from mmer_fairseq.corpus.importers._arrays.tables import Archive, read_table
 from mmer_fairseq.errors import InputError
 
 PER_CLIP = "{id}"
@@ -85,7 +82,7 @@ class ArrayFile:
         self.id_part = id_part
         self.steps = steps
         self.arrays: Mapping[str, np.ndarray] = (
-            _Archive(self.path) if self.path.suffix == ".npz" else _read_csv(self.path)
+            Archive(self.path) if self.path.suffix == ".npz" else read_table(self.path)
         )
 
     def holds(self, key: str) -> bool:
@@ -100,7 +97,14 @@ class ArrayFile:
             return fnmatch.filter(self.arrays, key)
         return [key] if key in self.arrays else []
 
-    def keyed(self, key: str, lengths: Sequence[int] | None = None, *, numbers: bool = False) -> Keyed:
+    def keyed(
+        self,
+        key: str,
+        lengths: Sequence[int] | None = None,
+        *,
+        numbers: bool = False,
+        vectors: bool = False,
+    ) -> Keyed:
         """What a key names, by id.
 
         Args:
@@ -108,6 +112,7 @@ class ArrayFile:
                 array a clip, under names that hold its id.
             lengths: rows of each clip, when the array holds the clips one after the other.
             numbers: the values must be numbers.
+            vectors: they must be numbers, and a row of one number is a vector of width 1.
 
         Raises:
             InputError: the file has no ids, they are not unique, or the array does not fit them.
@@ -117,9 +122,10 @@ class ArrayFile:
         if PER_CLIP in key:
             pattern = re.compile("(.+)".join(map(re.escape, key.split(PER_CLIP))))
             ids = [pattern.fullmatch(name).group(1) for name in names]  # type: ignore[union-attr]
-            return Keyed(where, self._unique(map(self._part, ids)), [self.arrays[name] for name in names])
-        columns = [self._numbers(name) if numbers else self.arrays[name] for name in names]
+            return Keyed(where, self._unique(map(self._part, ids)), self._many(names))
+        columns = [self._numbers(name) if numbers or vectors else self.arrays[name] for name in names]
         array = columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
+        array = array[:, None] if vectors and array.ndim == 1 else array
         ids = self.ids()
         if self.steps:
             return Keyed(where, *_grouped(ids, array))
@@ -134,6 +140,10 @@ class ArrayFile:
                 remedy="name the ids of this array with --ids, or give --lengths if clips follow one another",
             )
         return Keyed(where, ids, array)
+
+    def _many(self, names: Sequence[str]) -> list[np.ndarray]:
+        arrays = self.arrays
+        return arrays.read(names) if isinstance(arrays, Archive) else [arrays[name] for name in names]
 
     def ids(self) -> list[str]:
         """The ids of the rows (of a ``steps`` file: repeated)."""
@@ -173,16 +183,18 @@ class ArrayFile:
         return ids
 
     def _numbers(self, name: str) -> np.ndarray:
+        """An array as numbers; an empty cell of a table is NaN."""
         array = self.arrays[name]
         if array.dtype.kind not in "US":
             return array
         try:
-            return array.astype(np.float32)
+            return np.where(array == "", "nan", array).astype(np.float32)
         except ValueError as error:
+            wrong = next(cell for cell in array.ravel() if cell and number(cell) is None)
             raise InputError.of(
                 where=f"{self.path}, '{name}'",
                 expected="numbers",
-                found=str(error),
+                found=f"'{wrong}'",
                 remedy="correct the column or name another one",
             ) from error
 
@@ -222,68 +234,3 @@ def _grouped(ids: list[str], array: np.ndarray) -> tuple[list[str], list[np.ndar
     for index, clip in enumerate(ids):
         rows.setdefault(clip, []).append(index)
     return list(rows), [array[indices] for indices in rows.values()]
-
-
-class _Archive(Mapping[str, np.ndarray]):
-    """The arrays of an .npz file, each read when it is asked for: the others may be large."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self.archive = np.load(path, allow_pickle=False)
-            self.names = list(self.archive.files)
-        except FileNotFoundError as error:
-            raise self._wrong("no such file", "correct the path") from error
-        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-            raise self._wrong(
-                f"a foreign or broken file ({error})", "save it again with numpy.savez"
-            ) from error
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        try:
-            array = np.atleast_1d(self.archive[name])
-            return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            if "allow_pickle" not in str(error):
-                raise self._wrong(f"'{name}' broken ({error})", "save it again with numpy.savez") from error
-            remedy = "save numbers or texts (clips of different length: one array a clip, or --lengths)"
-            raise self._wrong(f"Python objects in '{name}'", remedy) from error
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def _wrong(self, found: str, remedy: str) -> InputError:
-        return InputError.of(where=self.path, expected="an .npz file of arrays", found=found, remedy=remedy)
-
-
-def _read_csv(path: Path) -> dict[str, np.ndarray]:
-    text = read_utf8(path, "a table (.npz, .csv or .tsv)", stop)
-    assert text is not None
-    delimiter = "\t" if path.suffix == ".tsv" else ","
-    try:
-        header, *rows = [row for row in csv.reader(text.split("\n"), delimiter=delimiter) if row]
-    except csv.Error as error:
-        raise InputError.of(
-            where=path, expected="a table", found=str(error), remedy="save it as .csv or .npz"
-        ) from error
-    header = [name.strip() for name in header]
-    repeated = {name for name in header if header.count(name) > 1}
-    if repeated:
-        raise InputError.of(
-            where=f"{path}:1",
-            expected="every column once",
-            found=f"several named {some(sorted(repeated))}",
-            remedy="rename them",
-        )
-    for line, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise InputError.of(
-                where=f"{path}:{line}",
-                expected=f"{len(header)} cells",
-                found=len(row),
-                remedy="give every column a cell, empty where there is nothing",
-            )
-    return {name: np.array([row[i].strip() for row in rows], dtype=str) for i, name in enumerate(header)}

@@ -12,7 +12,8 @@ from typing import Any
 from mmer_fairseq.corpus.clip import STORE_PREFIX
 from mmer_fairseq.corpus.faults import some
 from mmer_fairseq.corpus.importers._arrays.labels import Labels
-from mmer_fairseq.corpus.importers._arrays.vectors import Arrays, clip_vectors, save_vectors
+from mmer_fairseq.corpus.importers._arrays.vectors import Arrays, clip_vectors
+from mmer_fairseq.corpus.importers._stores import save_vectors
 from mmer_fairseq.corpus.write import write_corpus
 from mmer_fairseq.errors import InputError
 

@@ -1,0 +1,129 @@
+"""One clip looked into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmer_fairseq.corpus.clip import Clip
+from mmer_fairseq.corpus.clip_faults import inspect_clip
+from mmer_fairseq.corpus.labels import LabelSpace
+
+TRACE = LabelSpace("affect", "trace", ("v",), ("trace",), range=(-1.0, 1.0), rate=10.0)
+
+
+def clip(
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    text_is_path: bool = False,
+    label="",
+    **media: Path | str,
+) -> Clip:
+    cells = {modality: str(cell) for modality, cell in media.items()}
+    return Clip("c", cells, text_is_path, start, end, "", "", "", str(label), "train.tsv:2", "train")
+
+
+def look(found: Clip, *, decode: bool = False, text_form: str = "words", trace: bool = False):
+    return inspect_clip((found, [(TRACE, found)] if trace else []), decode=decode, text_form=text_form)
+
+
+@pytest.fixture
+def media(tmp_path: Path, kit) -> Path:
+    kit.wav(tmp_path / "a.wav", seconds=2.0)
+    kit.mp4(tmp_path / "a.mp4", frames=10, fps=10)
+    (tmp_path / "a.txt").write_text("some words")
+    np.save(tmp_path / "a.npy", np.zeros((20, 2), np.float32))
+    return tmp_path
+
+
+@pytest.mark.parametrize("decode", [False, True])
+def test_a_whole_clip(media: Path, decode: bool) -> None:
+    found = look(
+        clip(
+            audio=media / "a.wav",
+            video=media / "a.mp4",
+            text=media / "a.txt",
+            physio=media / "a.npy",
+            text_is_path=True,
+        ),
+        decode=decode,
+    )
+    assert found.faults == []
+    assert found.seconds == pytest.approx(2.0)
+
+
+def test_the_times_of_the_clip_count(media: Path) -> None:
+    assert look(clip(audio=media / "a.wav", start=0.5)).seconds == pytest.approx(1.5)
+    assert look(clip(audio=media / "a.wav", start=0.5, end=1.0)).seconds == pytest.approx(0.5)
+
+
+def test_stored_features_are_no_media() -> None:
+    found = look(clip(audio="store:x", text="store:y"))
+    assert found.faults == []
+    assert found.seconds == 0
+
+
+def test_every_medium_is_looked_at(media: Path) -> None:
+    (media / "bad.mp4").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    found = look(
+        clip(audio=media / "none.wav", video=media / "bad.mp4", text=media / "none.txt", text_is_path=True)
+    )
+    assert len(found.faults) == 3
+    assert all(fault.startswith("train.tsv:2") for fault in found.faults)
+    assert [word in fault for word, fault in zip(("no such file", "PNG", "no such file"), found.faults)] == [
+        True
+    ] * 3
+
+
+def test_a_folder(media: Path) -> None:
+    (media / "folder.wav").mkdir()
+    (fault,) = look(clip(audio=media / "folder.wav")).faults
+    assert "found a folder" in fault
+
+
+def test_times_outside_the_medium(media: Path) -> None:
+    (fault,) = look(clip(audio=media / "a.wav", start=1.0, end=5.0)).faults
+    assert fault.startswith(f"train.tsv:2: {media}/a.wav: expected start and end inside the medium")
+
+
+def test_silence_shows_when_decoded(media: Path, kit) -> None:
+    silent = clip(audio=kit.wav(media / "silent.wav", level=0.0))
+    assert look(silent).faults == []
+    (fault,) = look(silent, decode=True).faults
+    assert fault.startswith(f"train.tsv:2: {media}/silent.wav: ")
+
+
+def test_ids_that_are_no_integers(media: Path) -> None:
+    (media / "ids.txt").write_text("0 31414 232 2")
+    good = clip(text=media / "ids.txt", text_is_path=True)
+    assert look(good, text_form="ids").faults == []
+    (fault,) = look(clip(text=media / "a.txt", text_is_path=True), text_form="ids").faults
+    assert "some" in fault
+    assert fault.startswith("train.tsv:2")
+
+
+def test_an_empty_transcript(media: Path) -> None:
+    (media / "empty.txt").write_text(" \n")
+    (fault,) = look(clip(text=media / "empty.txt", text_is_path=True)).faults
+    assert fault == (
+        f"train.tsv:2: expected a transcript; found an empty file: {media}/empty.txt. Write its content or "
+        f"name another "
+        "file."
+    )
+
+
+def test_a_trace_is_read_and_compared_with_the_clip(media: Path) -> None:
+    np.save(media / "t.npy", np.zeros(20, np.float32))
+    np.save(media / "long.npy", np.zeros(200, np.float32))
+    assert look(clip(audio=media / "a.wav", label=media / "t.npy"), trace=True).faults == []
+    (fault,) = look(clip(audio=media / "a.wav", label=media / "long.npy"), trace=True).faults
+    assert fault == (
+        "train.tsv:2: expected a trace about as long as the clip (2.0 s); found 200 steps, 20.0 s at 10 Hz, "
+        "in "
+        f"{media}/long.npy. Correct the rate of the label space, or name the trace of this clip."
+    )
+    (fault,) = look(clip(audio=media / "a.wav", label=media / "none.csv"), trace=True).faults
+    assert "found no such file" in fault
