@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.networks.sse_ft import SSEFT
 
 MODALITIES = {"t": "text", "a": "audio", "v": "video"}
 ENCODERS = {"text": "model_text2vec.", "audio": "model_wav2vec.", "video": "model_vid2vec."}
@@ -27,6 +29,29 @@ _PARTS = {
     "fc2": "fc2",
     "final_layer_norm": "ffn_norm",
 }
+#: Flags of the original that ours keep by name, besides the sizes, which the tensors tell.
+_MODEL_FLAGS = (
+    "activation_fn",
+    "pooler_activation_fn",
+    "dropout",
+    "attention_dropout",
+    "activation_dropout",
+    "pooler_dropout",
+    "max_positions_t",
+)
+_TASK_FLAGS = (
+    "data",
+    "sample_rate",
+    "max_sample_size",
+    "min_sample_size",
+    "num_classes",
+    "regression_target",
+    "regression_target_mos",
+    "binary_target_iemocap",
+    "softmax_target_meld",
+    "softmax_target_binary_meld",
+    "eval_matric",
+)
 _LAYER = re.compile(r"layers_([tav]{1,2})\.(\d+)\.(.+)")
 
 
@@ -49,6 +74,49 @@ class Sizes:
     layers: int
     cross_layers: int
     outputs: int
+
+
+def network_of(sizes: Sizes, heads: int) -> SSEFT:
+    """Our network in these sizes, with fresh weights."""
+    return SSEFT(
+        modalities=sizes.modalities,
+        outputs=sizes.outputs,
+        ffn_dim=sizes.ffn_dim or 1,
+        heads=heads,
+        layers=sizes.layers,
+        cross_layers=sizes.cross_layers,
+        **{f"{m}_dim": dim for m, dim in sizes.dims.items()},
+        **{f"max_positions_{m}": steps for m, steps in sizes.max_positions.items()},
+    )
+
+
+def model_flags(sizes: Sizes, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Our model's configuration: sizes from the tensors, the rest from the original's arguments.
+
+    The original takes ``--encoder-normalize-before`` but its layers are post-norm either way, so that flag
+    stays off.
+    """
+    flags: dict[str, Any] = {
+        "_name": "robertaEMO",
+        "encoder_attention_heads": args["encoder_attention_heads"],
+        "encoder_ffn_embed_dim": sizes.ffn_dim or 1,
+        "encoder_layers": sizes.layers,
+        "encoder_layers_cross": sizes.cross_layers,
+    }
+    suffixes = {"text": "", "audio": "_a", "video": "_v"}
+    flags.update({f"encoder_embed_dim{suffixes[m]}": dim for m, dim in sizes.dims.items()})
+    flags.update({f"max_positions_{m[0]}": steps for m, steps in sizes.max_positions.items()})
+    flags.update({name: args[name] for name in _MODEL_FLAGS if args.get(name) is not None})
+    return flags
+
+
+def task_flags(sizes: Sizes, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Our task's configuration, from the original's arguments."""
+    flags: dict[str, Any] = {"_name": "emotion_prediction", "modalities": ",".join(sizes.modalities)}
+    flags.update({name: args[name] for name in _TASK_FLAGS if args.get(name) is not None})
+    if isinstance(flags.get("data"), list):  # fairseq of some versions keeps a list of one folder
+        flags["data"] = flags["data"][0]
+    return flags
 
 
 def split_encoders(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:

@@ -106,7 +106,7 @@ def _media(
 ) -> dict[str, float]:
     """Look into the files of every clip; the seconds of each by its id."""
     corpus = corpora[0]
-    clips = [clip for split in corpus.splits for clip in corpus.clips(split)]
+    clips = [*(clip for split in corpus.splits for clip in corpus.clips(split)), *corpus.others]
     root = corpus.description.media_root
     if not root.is_dir():
         error = InputError.of(

@@ -28,6 +28,7 @@ class Corpus:
         directory: absolute path of the folder.
         label_space: the one that the labels of the clips belong to.
         ids: every id, also of clips left out → ``path:line``.
+        others: clips in no split, because their label is left out (or, when checking, at fault).
         left_out: split → (id, label) of the clips whose label the label space leaves out on purpose.
         remarks: what a user should know and nothing is wrong with.
     """
@@ -38,6 +39,7 @@ class Corpus:
     left_out: Mapping[str, LeftOut]
     clips_of: Mapping[str, list[Clip]] = field(repr=False)
     ids: Mapping[str, str] = field(repr=False)
+    others: tuple[Clip, ...] = field(default=(), repr=False)
     remarks: tuple[str, ...] = ()
 
     @classmethod
@@ -160,7 +162,7 @@ def build_corpus(
             table = parse_table(text, path, fault, known=description.columns, required=required)
         if table is not None:
             clips[split], left_out[split] = reader.clips(table, split)
-    return Corpus(description, folder, space, left_out, clips, reader.ids.seen)
+    return Corpus(description, folder, space, left_out, clips, reader.ids.seen, tuple(reader.others))
 
 
 def _choose(description: Description, labels: str | None, path: Path, fault: Fault) -> LabelSpace | None:
@@ -193,7 +195,9 @@ def _legacy(
         labels={space.name: space},
         features=read.features,
     )
-    corpus = Corpus(description, folder, space, read.left_out, read.clips, read.ids, read.remarks)
+    corpus = Corpus(
+        description, folder, space, read.left_out, read.clips, read.ids, tuple(read.others), read.remarks
+    )
     return corpus if labels is None or _choose(description, labels, folder, fault) else None
 
 

@@ -57,6 +57,7 @@ class LegacyRead:
     clips: dict[str, list[Clip]] = field(default_factory=dict)
     left_out: dict[str, LeftOut] = field(default_factory=dict)
     ids: Mapping[str, str] = field(default_factory=dict)
+    others: list[Clip] = field(default_factory=list)
     remarks: tuple[str, ...] = ()
 
 
@@ -84,7 +85,7 @@ def read_legacy(folder: Path, label_space: LabelSpace | None, fault: Fault) -> L
     read = LegacyRead(space, _features(folder, fault))
     ids, folders, remarks = Identifiers(), _Folders(), []
     for name, split in usable.items():
-        read.clips[name], read.left_out[name] = _clips(name, split, space, ids, folders, fault)
+        _read_clips(read, name, split, ids, folders, fault)
         listed = {clip_id(file) for file in next(iter(split.names.values()))}
         unused = [found for found in split.labels if found not in listed]
         if unused:
@@ -141,11 +142,11 @@ class _Folders:
         return os.path.join(folder, tensor) if only_tensor else path
 
 
-def _clips(
-    name: str, split: LegacySplit, space: LabelSpace, ids: Identifiers, folders: _Folders, fault: Fault
-) -> tuple[list[Clip], LeftOut]:
-    clips: list[Clip] = []
-    left_out: LeftOut = []
+def _read_clips(
+    read: LegacyRead, name: str, split: LegacySplit, ids: Identifiers, folders: _Folders, fault: Fault
+) -> None:
+    """Add the clips of one split to ``read``."""
+    read.clips[name], read.left_out[name] = [], []
     first = next(iter(split.names))
     if not split.names[first]:
         fault(
@@ -157,30 +158,34 @@ def _clips(
             )
         )
     for index, file in enumerate(split.names[first]):
-        where = f"{split.paths[first]}:{index + 2}"
+        where, clip = f"{split.paths[first]}:{index + 2}", clip_id(file)
         try:
-            ids.add(clip_id(file), where)
-            label = _label(clip_id(file), split, space, where)
-            media = {
-                modality: path_inside(
-                    split.roots[modality],
-                    names[index],
-                    "a file inside the root folder",
-                    f"{split.paths[modality]}:{index + 2}",
-                    "move the file there, or write another root folder in line 1",
-                )
-                for modality, names in split.names.items()
-            }
+            ids.add(clip, where)
+            media = _media(split, index, folders)
         except InputError as error:
             fault(error)
             continue
-        if label is None:
-            left_out.append((clip_id(file), split.labels[clip_id(file)][0]))
-            continue
-        if "audio" in media:
-            media["audio"] = folders.audio(media["audio"])
-        clips.append(Clip(clip_id(file), media, "text" in media, None, None, "", "", "", label, where, name))
-    return clips, left_out
+        label: Label | None = None
+        try:
+            label = _label(clip, split, read.label_space, where)
+            if label is None:
+                read.left_out[name].append((clip, split.labels[clip][0]))
+        except InputError as error:
+            fault(error)
+        place = read.others if label is None else read.clips[name]
+        place.append(Clip(clip, media, "text" in media, None, None, "", "", "", label or 0, where, name))
+
+
+def _media(split: LegacySplit, index: int, folders: _Folders) -> dict[str, str]:
+    media = {}
+    for modality, names in split.names.items():
+        where = f"{split.paths[modality]}:{index + 2}"
+        remedy = "move the file there, or write another root folder in line 1"
+        path = path_inside(
+            split.roots[modality], names[index], "a file inside the root folder", where, remedy
+        )
+        media[modality] = folders.audio(path) if modality == "audio" else path
+    return media
 
 
 def _label(name: str, split: LegacySplit, space: LabelSpace, where: str) -> Label | None:

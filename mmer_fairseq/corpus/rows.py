@@ -49,7 +49,12 @@ class Identifiers:
 
 
 class RowReader:
-    """Turns rows into clips; one for all splits, because ids are unique in the whole corpus."""
+    """Turns rows into clips; one for all splits, because ids are unique in the whole corpus.
+
+    Attributes:
+        ids: every id so far.
+        others: clips without a label of the label space: left out, or with a fault in it.
+    """
 
     def __init__(self, description: Description, space: LabelSpace, fault: Fault) -> None:
         self.description = description
@@ -57,6 +62,7 @@ class RowReader:
         self.fault = fault
         self.root = str(description.media_root)
         self.ids = Identifiers()
+        self.others: list[Clip] = []
 
     def clips(self, table: Table, split: str) -> tuple[list[Clip], LeftOut]:
         """Read the rows of a split.
@@ -89,8 +95,7 @@ class RowReader:
                 continue
             if ignored is not None:
                 left_out.append((name, ignored))
-            elif label is not None:
-                clips.append(clip)
+            (clips if label is not None else self.others).append(clip)
         if clips and not any(clip.media for clip in clips):
             self.fault(
                 InputError.of(

@@ -58,7 +58,7 @@ class EmotionPredictionCriterion(FairseqCriterion):
         self._keys = list(self.metrics.zeros())
         self._memo: Tuple[Any, Dict[str, float]] = (None, {})
         path = cfg.save_predictions or task.cfg.save_predictions
-        self.predictions = Predictions(path, labels, task.objective) if path else None
+        self.predictions = Predictions(path, labels, task.objective, self.metrics.predict) if path else None
         self._check_selection()
 
     @classmethod
@@ -84,7 +84,9 @@ class EmotionPredictionCriterion(FairseqCriterion):
         for auxiliary in output.get("aux", {}).values():
             loss = loss + self.cfg.auxiliary_weight * self.objective.loss(auxiliary, target, mask)[0]
         size = terms if self.kind == "trace" else len(target)
-        sums = self.metrics.sums(logits.detach(), target, mask)
+        overflow = model.training and logits.dtype == torch.float16 and not bool(logits.isfinite().all())
+        # --fp16 lowers its loss scale after an overflow and goes on; in single precision the metrics stop the run
+        sums = self.metrics.zeros() if overflow else self.metrics.sums(logits.detach(), target, mask)
         logging.update({HIDDEN + key: value for key, value in sums.items()})
         logging.update(
             total_loss=float(loss.detach()),

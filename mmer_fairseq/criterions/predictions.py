@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,16 @@ class Predictions:
         path: of the file; a second evaluated split is added to it.
         labels: the label space (``kind``, ``names``).
         objective: says how logits become scores.
+        decide: logits → decisions, the same as the metrics'.
     """
 
-    def __init__(self, path: str, labels: Any, objective: str) -> None:
+    def __init__(self, path: str, labels: Any, objective: str, decide: Callable[[Tensor], Tensor]) -> None:
         self.path = Path(path)
         self.kind = labels.kind
         self.names = list(labels.names)
         self.objective = objective
-        self._rows: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
+        self.decide = decide
+        self._rows: dict[int, tuple[Tensor, Tensor, Tensor, Tensor | None]] = {}
         self._written: dict[str, list[str]] = {}
 
     def add(self, index: Tensor, logits: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
@@ -45,9 +48,10 @@ class Predictions:
             mask: BoolTensor of a trace, ``True`` = no label.
         """
         scores = self._scores(logits.double()).cpu()
+        decisions = self.decide(logits)
         for row, position in enumerate(index.tolist()):
             here = None if mask is None else mask[row].cpu()
-            self._rows[position] = (scores[row], target[row].cpu(), here)
+            self._rows[position] = (scores[row], decisions[row], target[row].cpu(), here)
 
     def _scores(self, logits: Tensor) -> Tensor:
         if self.objective == "binary_softmax":
@@ -81,23 +85,23 @@ class Predictions:
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
         os.replace(partial, self.path)
 
-    def _lines(self, clip: Any, scores: Tensor, target: Tensor, mask: Tensor | None) -> list[str]:
+    def _lines(self, clip: Any, scores: Tensor, decision: Tensor, target: Tensor, mask: Tensor | None) -> list[str]:
         if self.kind != "trace":
-            return ["\t".join([clip.id, clip.split, *self._cells(scores, target)])]
+            return ["\t".join([clip.id, clip.split, *self._cells(scores, decision, target)])]
         steps = len(scores) if mask is None else len(mask)
         lines = []
         for step in range(steps):
             known = target[step] if mask is None else target[step].masked_fill(mask[step], float("nan"))
-            lines.append("\t".join([clip.id, clip.split, str(step), *self._cells(scores[step], known)]))
+            lines.append("\t".join([clip.id, clip.split, str(step), *self._cells(scores[step], decision[step], known)]))
         return lines
 
-    def _cells(self, scores: Tensor, target: Tensor) -> list[str]:
+    def _cells(self, scores: Tensor, decision: Tensor, target: Tensor) -> list[str]:
         numbers = [f"{value:.9g}" for value in scores.tolist()]
         if self.kind == "classes":
-            return [self.names[int(target)], self.names[int(scores.argmax())], *numbers]
+            return [self.names[int(target)], self.names[int(decision)], *numbers]
         if self.kind == "multilabel":
             truth = JOIN.join(name for name, value in zip(self.names, target.tolist()) if value > 0.5)
-            found = JOIN.join(name for name, value in zip(self.names, scores.tolist()) if value > 0.5)
+            found = JOIN.join(name for name, value in zip(self.names, decision.tolist()) if value > 0.5)
             return [truth, found, *numbers]
         truth = JOIN.join("" if value != value else f"{value:.9g}" for value in target.tolist())
         return [truth, JOIN.join(numbers), *numbers]

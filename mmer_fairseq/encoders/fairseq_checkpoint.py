@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib
+import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -179,8 +180,13 @@ def fairseq_module(name: str) -> Any:
 
 @contextmanager
 def quiet_fairseq() -> Iterator[None]:
-    """fairseq calls functions that torch means to remove; its users can do nothing about it."""
-    with warnings.catch_warnings():
-        for kind in (FutureWarning, DeprecationWarning, UserWarning):
-            warnings.simplefilter("ignore", kind)
-        yield
+    """fairseq calls what torch means to remove, and advertises packages: its users cannot help it."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        with warnings.catch_warnings():
+            for kind in (FutureWarning, DeprecationWarning, UserWarning):
+                warnings.simplefilter("ignore", kind)
+            yield
+    finally:
+        logging.disable(disabled)

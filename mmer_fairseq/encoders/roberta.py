@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from mmer_fairseq.encoders.base import Encoder, StreamSpec
 from mmer_fairseq.encoders.fairseq_checkpoint import fairseq_module, load_exactly, quiet_fairseq, read_fairseq
@@ -14,6 +17,7 @@ from mmer_fairseq.errors import InputError
 from mmer_fairseq.modules.masks import padding_mask
 
 _PAD = 1
+_COPY = re.compile(r"layers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)")
 
 
 class RoBERTa(Encoder):
@@ -49,10 +53,11 @@ class RoBERTa(Encoder):
         super().__init__(table.size(1), checkpoint=file)
         self.max_tokens = int(settings["max_positions"])
         self.vocab_size = table.size(0)
-        self.sentence_encoder = model.encoder.sentence_encoder
+        self.sentence_encoder = _without_copies(model.encoder.sentence_encoder)
         prefix = "encoder.sentence_encoder."
         part = {name[len(prefix) :]: x for name, x in state.items() if name.startswith(prefix)}
-        part.setdefault("version", self.sentence_encoder.version)
+        part = {name: x for name, x in part.items() if not _COPY.fullmatch(name)}
+        part.setdefault("version", torch.tensor([3.0]))  # a buffer that fairseq itself reads nothing from
         load_exactly(self.sentence_encoder, part, file, prefix)
 
     def encode(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,6 +73,26 @@ class RoBERTa(Encoder):
         tokens = x.masked_fill(padding_mask(lengths, x.size(1)), _PAD)
         y = self.sentence_encoder(tokens)["encoder_out"][0]
         return y.transpose(0, 1), lengths
+
+
+def _without_copies(encoder: Any) -> Any:
+    """fairseq 0.12.2 keeps every weight of a layer twice, for a fast path in evaluation; keep one.
+
+    The copies get no gradient, and would be in every checkpoint that is saved.
+    """
+    for layer in encoder.layers:
+        copies = [
+            name for name, _ in layer.named_parameters(recurse=False) if _COPY.fullmatch(f"layers.0.{name}")
+        ]
+        if copies:
+            for name in copies:
+                delattr(layer, name)
+            layer.can_use_fastpath = False
+            plain = {
+                "_load_from_state_dict": nn.Module._load_from_state_dict
+            }  # theirs would ask for the copies
+            layer.__class__ = type(type(layer).__name__, (type(layer),), plain)
+    return encoder
 
 
 class _Dictionary:

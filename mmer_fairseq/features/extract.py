@@ -183,7 +183,7 @@ def _prepare(
     )
     form = FORMS[modality]
     rate = {"samples": float(options.sample_rate), "frames": float(options.frame_rate or 0.0)}.get(form, 0.0)
-    tokens = options.tokenizer.vocab_size if options.tokenizer is not None else options.vocab_size
+    tokens = options.tokenizer.vocab_size if options.tokenizer is not None else 0
     spec = StreamSpec(
         modality,
         form,
@@ -194,6 +194,8 @@ def _prepare(
         frame_size=options.frame_size if form == "frames" else 0,
     )
     built = build_encoder(spec, 0)
+    if form == "tokens" and options.tokenizer is None:  # a corpus of ids: those of the encoder
+        options = replace(options, vocab_size=getattr(built, "vocab_size", options.vocab_size))
     made = Made(
         modality=modality,
         dim=built.dim,

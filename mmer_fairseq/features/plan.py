@@ -16,7 +16,7 @@ from typing import IO, Any
 from mmer_fairseq.corpus import Clip
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.index import INDEX, PLAN, Made, shard_name, write_json
-from mmer_fairseq.features.write import SHARD_CLIPS
+from mmer_fairseq.features.write import SHARD_CLIPS, writing
 
 #: Seconds to wait for the lock: the workers of a run that was killed hold it until they notice.
 PATIENCE = 5.0
@@ -29,7 +29,7 @@ class Plan:
     Attributes:
         folder: of the store.
         made: what the store will hold.
-        clips: in corpus order.
+        clips: always in the same order.
         batch_size: clips encoded together.
         root: folder of the corpus; media inside it may move with it.
     """
@@ -111,16 +111,9 @@ def alone(folder: Path) -> Iterator[None]:
     Raises:
         InputError: another one is running, or the folder cannot be written.
     """
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = open(folder / ".lock", "w")  # noqa: SIM115 - closed below, and by the end of the process
-    except OSError as error:
-        raise InputError.of(
-            where=folder,
-            expected="a folder that can be written",
-            found=error.strerror,
-            remedy="correct the path or its permissions",
-        ) from error
     with lock:
         deadline = time.monotonic() + PATIENCE
         while not _locked(lock):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Union
@@ -81,11 +82,29 @@ def save_shard(
     # one key only: safetensors writes several in no fixed order, and equal stores shall be equal files
     content = save(dict(clips), metadata={"mmer": json.dumps(ours, sort_keys=True)})
     partial = folder / f".{shard_name(number)}.{os.getpid()}"
-    with open(partial, "wb") as file:
+    with writing(folder / shard_name(number)), open(partial, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, folder / shard_name(number))
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A full disk or a missing permission is a fault that the user can mend.
+
+    Raises:
+        InputError: naming the path, in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError.of(
+            where=path,
+            expected="room on the disk and permission to write",
+            found=error.strerror or str(error),
+            remedy="mend it and run the same command again",
+        ) from error
 
 
 def write_store(
@@ -128,9 +147,9 @@ def write_store(
             found="a store or another folder",
             remedy="choose another name",
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = folder.with_name(f".{folder.name}.{os.getpid()}")
-    scratch.mkdir()
+    with writing(folder):
+        scratch.mkdir(parents=True)
     try:
         about = (modality, float(rate), encoder, fingerprint, dtype, dict(options or {}))
         _fill(scratch, items, folder, about)

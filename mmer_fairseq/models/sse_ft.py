@@ -1,10 +1,10 @@
 """SSE-FT in fairseq: ``--arch robertaEMO`` and its siblings. The network is ``networks/sse_ft.py``."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any, Dict, Optional, Tuple
 
 from fairseq.dataclass import FairseqDataclass
-from fairseq.models import BaseFairseqModel, register_model, register_model_architecture
+from fairseq.models import BaseFairseqModel, register_model
 from torch import Tensor
 
 from mmer_fairseq.encoders.streams import StreamEncoders
@@ -113,7 +113,7 @@ def chosen_modalities(cfg: Any, streams: Tuple[str, ...]) -> Tuple[str, ...]:
     return wanted
 
 
-PRESETS = {
+PRESETS: Dict[str, Dict[str, int]] = {
     "robertaEMO_base": {},
     "robertEMO_large": dict(
         encoder_layers=24,
@@ -132,10 +132,17 @@ PRESETS = {
         encoder_attention_heads=4,
     ),
 }
-for _arch, _numbers in PRESETS.items():
 
-    @register_model_architecture("robertaEMO", _arch)
-    def _preset(cfg: Any, numbers: Dict[str, int] = _numbers) -> None:
-        for key, number in numbers.items():
-            if key not in cfg:
-                setattr(cfg, key, number)
+
+def register_presets() -> None:
+    """Register each preset as a model of its own, because YAML (``_name: …``) reaches no other defaults."""
+    described = {f.name: f for f in fields(SSEFTConfig)}
+    for arch, numbers in PRESETS.items():
+        changed = [(name, int, flag(n, described[name].metadata["help"])) for name, n in numbers.items()]
+        where = {"__module__": __name__}
+        config = make_dataclass(f"{arch}_config", changed, bases=(SSEFTConfig,), namespace=where)
+        globals()[config.__name__] = config  # spawned processes look it up by name
+        register_model(arch, dataclass=config)(type(arch, (RobertaEMO,), where))
+
+
+register_presets()

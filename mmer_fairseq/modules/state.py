@@ -61,7 +61,9 @@ class CheckedLoading(nn.Module):
     load_checkpoint_heads: bool = False
     _guards: tuple[Any, ...] = ()
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, **kwargs: Any) -> Any:
+    def load_state_dict(  # type: ignore[override]
+        self, state_dict: Mapping[str, Any], strict: bool = True, **kwargs: Any
+    ) -> Any:
         """Load weights; the arguments are fairseq's.
 
         Raises:

@@ -164,6 +164,8 @@ class EmotionPrediction(FairseqTask):
         self.streams: Dict[str, StreamSpec] = {m: stream.spec for m, stream in self.plan.items()}
         self._iterators: Dict[EmotionDataset, Any] = {}
         self.evaluated: Optional[EmotionDataset] = None
+        for remark in self.corpus.remarks:
+            logger.warning("%s", remark)
         for split, left_out in self.corpus.left_out.items():
             _name_left_out(
                 split, [f"{clip} ({label})" for clip, label in left_out], "their label is not predicted"

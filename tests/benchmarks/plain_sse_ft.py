@@ -1,8 +1,8 @@
 """SSE-FT the plain way: every query runs, keys and values are projected step by step, padding is computed.
 
 A straightforward re-implementation of the paper's fusion and head. It is the oracle of the tests and the
-"before" of the benchmark. Its parameters carry the key names of the original checkpoints, so its state dict is
-what a user's old file holds.
+"before" of the benchmark. Its parameters carry the key names of the original checkpoints, so its state dict
+is what a user's old file holds.
 
 Source: Siriwardhana et al., "Multimodal Emotion Recognition with Transformer-Based Self Supervised Feature
 Fusion", IEEE Access 2020.

@@ -81,6 +81,30 @@ def test_faults_of_tables_labels_and_media_are_all_told(folder, kit) -> None:
     ]
 
 
+def test_media_of_clips_without_a_label_are_looked_at(folder, kit) -> None:
+    rows = ("a|x.txt|happy", "b|y.txt|other", "c|z.txt|glad")
+    directory = folder({"train.tsv": kit.tsv("id|text|emotion", *rows), "x.txt": "x"})
+    assert [fault.split(";")[0] for fault in faults_of(directory)] == [
+        "train.tsv:3: expected a transcript",
+        "train.tsv:4: expected emotion to be one of happy, sad",
+        "train.tsv:4: expected a transcript",
+    ]
+
+
+def test_media_of_the_older_layout_are_looked_at(folder, kit) -> None:
+    files = {
+        "m/a.txt": "0 5 2",
+        "m/b.txt": "0 words 2",
+        "train_t.tsv": "m\na.txt\nb.txt\nc.txt\n",
+        "label_file_train.csv": "id,label\na,neu\nb,exc\nc,ned\n",
+    }
+    assert [fault.split(";")[0] for fault in faults_of(folder(files, description=None))] == [
+        "label_file_train.csv:4: expected label to be one of neu, sad, ang, hap",
+        "train_t.tsv:3: m/b.txt: expected token ids from 0 to 50264, separated by blanks",
+        "train_t.tsv:4: expected a transcript",
+    ]
+
+
 def test_progress_sees_every_clip(folder, kit) -> None:
     directory = folder({"train.tsv": kit.tsv("id|text|emotion", "a|x|happy", "b|y|sad")})
     seen = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import warnings
 from pathlib import Path
 
@@ -108,7 +109,8 @@ def as_of_2019(model: nn.Module) -> dict[str, torch.Tensor]:
         parts = [state.pop(name.replace("q_proj", f"{x}_proj")) for x in "qkv"]
         state[name.replace("q_proj.", "in_proj_")] = torch.cat(parts)
     del state["encoder.sentence_encoder.version"]
-    return {"decoder" + k[len("encoder") :]: v for k, v in state.items()}
+    copies = re.compile(r".*layers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)")  # of fairseq 0.12.2
+    return {"decoder" + k[len("encoder") :]: v for k, v in state.items() if not copies.fullmatch(k)}
 
 
 class Tiny:
@@ -159,6 +161,11 @@ class Tiny:
         self.models["roberta"], settings = roberta_model()
         (self.folder / "roberta" / "dict.txt").write_text("".join(f"{n} 1\n" for n in range(20)))
         return {"args": argparse.Namespace(**settings), "model": as_of_2019(self.models["roberta"])}
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,21 @@ def test_every_weight_is_used_and_trained(tiny):
         assert parameter.grad.isfinite().all(), name
 
 
+def test_checkpoint_of_any_fairseq_version(tiny, tmp_path):
+    """As fairseq of today saves it, and with the second copies of the weights that 0.12.2 saves."""
+    model = RoBERTa(tiny("roberta")).freeze()
+    content = torch.load(tiny("roberta"), weights_only=False)
+    content["model"] = tiny.models["roberta"].state_dict()
+    content["model"]["encoder.sentence_encoder.layers.0.in_proj_weight"] = torch.zeros(96, 32)
+    content["model"]["encoder.sentence_encoder.layers.1.fc1_bias"] = torch.zeros(48)
+    content["cfg"] = {"model": content.pop("args")}
+    torch.save(content, tmp_path / "model.pt")
+    again = RoBERTa(str(tmp_path)).freeze()
+    assert set(again.state_dict()) == set(model.state_dict())
+    assert torch.equal(again(TOKENS, LENGTHS)[0], model(TOKENS, LENGTHS)[0])
+    again.load_state_dict(model.state_dict())  # as fairseq restores a checkpoint of ours
+
+
 def test_too_many_tokens(tiny):
     encoder = RoBERTa(tiny("roberta")).freeze()
     with pytest.raises(InputError, match=r"expected at most 40 tokens .*; found 41. Cut the texts"):

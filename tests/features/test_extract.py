@@ -16,6 +16,7 @@ import torch
 import yaml
 
 from mmer_fairseq.corpus import Corpus
+from mmer_fairseq.corpus.check import check
 from mmer_fairseq.corpus.streams import RawOptions, read_stream
 from mmer_fairseq.encoders import StreamEncoders, StreamSpec
 from mmer_fairseq.errors import InputError
@@ -196,6 +197,28 @@ def test_folder_of_something_else(tmp_path, speech, wav2vec):
     (tmp_path / "c/features/w2v/notes.txt").touch()
     with pytest.raises(InputError, match=r"expected an empty folder.*found \['notes.txt'\]\. Choose another"):
         run(corpus, wav2vec)
+
+
+def test_folder_that_cannot_be_written(tmp_path, speech, wav2vec):
+    corpus = speech(tmp_path / "c", 5)
+    (tmp_path / "c/features").touch()
+    with pytest.raises(
+        InputError, match=r"features/w2v: expected room on the disk and permission to write; found"
+    ):
+        run(corpus, wav2vec)
+
+
+def test_clips_of_every_label_space_are_stored(tmp_path, speech, wav2vec):
+    folder = tmp_path / "c"
+    speech(folder, 6)
+    labels = "labels:\n  calm: {kind: classes, column: emotion, classes: [calm], ignore: [angry]}\n"
+    text = (folder / "corpus.yaml").read_text().replace("labels:\n", labels)
+    (folder / "corpus.yaml").write_text(text)
+    corpus = Corpus.load(folder)
+    assert len(corpus.clips("train")) == 2
+    store = FeatureStore.open(run(corpus, wav2vec))
+    assert len(store) == 6
+    assert check(folder, open_store=FeatureStore.open, decode=True).faults == []
 
 
 def test_one_extraction_at_a_time(tmp_path, speech, wav2vec, monkeypatch):

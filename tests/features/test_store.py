@@ -168,6 +168,14 @@ def test_existing_folder_is_kept_unless_told_otherwise(store):
     assert list(FeatureStore.open(store.path).ids()) == ["x"]
 
 
+def test_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        InputError, match=r"expected room on the disk and permission to write; found Not a dir.* Mend"
+    ):
+        write_store(tmp_path / "file" / "s", arrays().items(), modality="audio")
+
+
 def test_unknown_type(tmp_path):
     with pytest.raises(InputError, match="--dtype: expected float16 or float32; found 'int8'"):
         write_store(tmp_path / "s", arrays().items(), modality="audio", dtype="int8")

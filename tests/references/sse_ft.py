@@ -12,7 +12,14 @@ from references.case import Case, tolerance_of
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from mmer_fairseq.checkpoints.sse_ft import MODALITIES, Sizes, sizes_of, split_encoders, to_network
+from mmer_fairseq.checkpoints.sse_ft import (
+    MODALITIES,
+    Sizes,
+    network_of,
+    sizes_of,
+    split_encoders,
+    to_network,
+)
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.modules.state import check_state
 from mmer_fairseq.networks.sse_ft import SSEFT
@@ -44,7 +51,11 @@ def cases(path: Path) -> Iterator[Case]:
     state, _ = split_encoders(groups["state"])
     sizes = sizes_of(state, path)
     _compare_config(path, config, sizes)
-    network = _network(path, config, sizes, to_network(state, path))
+    network = network_of(sizes, config["heads"])
+    weights = to_network(state, path)
+    check_state(network, weights, path)
+    network.load_state_dict(weights)
+    network.to(next(iter(weights.values())).dtype).eval()
     ours = _run(path, network, groups["input"])
     unknown = [name for name in groups["output"] if ours.get(OUTPUTS.get(name, "")) is None]
     if unknown or "logits" not in groups["output"]:
@@ -89,22 +100,6 @@ def _compare_config(path: Path, config: Mapping[str, Any], sizes: Sizes) -> None
         raise _wrong(
             path, expected, ", ".join(f"{key} {value}" for key, value in wrong.items()) or "no 'heads'"
         )
-
-
-def _network(path: Path, config: Mapping[str, Any], sizes: Sizes, state: Mapping[str, Tensor]) -> SSEFT:
-    network = SSEFT(
-        modalities=sizes.modalities,
-        outputs=sizes.outputs,
-        ffn_dim=sizes.ffn_dim or 1,
-        heads=config["heads"],
-        layers=sizes.layers,
-        cross_layers=sizes.cross_layers,
-        **{f"{m}_dim": dim for m, dim in sizes.dims.items()},
-        **{f"max_positions_{m}": steps for m, steps in sizes.max_positions.items()},
-    )
-    check_state(network, state, path)
-    network.load_state_dict(state)
-    return network.to(next(iter(state.values())).dtype).eval()
 
 
 @torch.no_grad()

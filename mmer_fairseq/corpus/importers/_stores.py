@@ -1,4 +1,4 @@
-"""Importers write feature stores here alone: that room comes after ``corpus``, so it is imported when used."""
+"""Importers write feature stores here alone: that room comes after ``corpus``, so it is imported late."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def save_vectors(
     def items() -> Iterator[tuple[str, np.ndarray]]:
         for clip, array in vectors:
             if len(array):
-                yield clip, array.astype(dtype)
+                yield clip, array
 
     write_store(
         folder / "features" / store,

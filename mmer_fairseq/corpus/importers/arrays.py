@@ -34,21 +34,20 @@ Features are [N, D] (one vector a clip), [N, T, D] with --lengths, [all steps, D
 [T, D] a clip ('{id}…'), or the rows of a CSV (--steps). Rows of several files are matched by their ids.
 
   one file:
-    mmer import arrays data/mine --arrays mine.npz --ids ids --features audio=egemaps:egemaps \\
+    mmer import arrays data/mine --arrays mine.npz --ids ids --features audio=egemaps \\
       --labels emotion --speakers actor --split-by speaker
-  two files whose ids begin differently, action units as video, transcripts as text:
-    mmer import arrays data/mine --arrays features.npz metadata.csv --ids ids metadata:file --id-part
-    '^..-(.*)' \\
-      --features audio=egemaps:egemaps video=au:au --texts transcript --labels emotion \\
-      --speakers metadata:actor --split-by speaker --folds 6 --fold 1
+  two files whose ids begin differently; action units as video, transcripts as text:
+    mmer import arrays data/mine --arrays features.npz metadata.csv \\
+      --ids ids metadata:file --id-part '^..-(.*)' --features audio=egemaps video=au \\
+      --texts transcript --labels emotion --speakers metadata:actor --split-by speaker --folds 6 --fold 1
   scores, and dialogues that stay together:
-    mmer import arrays data/mine --arrays mine.npz --ids utterance --features text=glove:text
-    video=facet:visual \\
-      --labels sentiment --label-kind score --range -3 3 --dialogues video --turns position --split-by
-      dialogue
+    mmer import arrays data/mine --arrays mine.npz --ids utterance \\
+      --features text=glove:text video=facet:visual --labels sentiment --label-kind score --range -3 3 \\
+      --dialogues video --turns position --split-by dialogue
   traces:
     mmer import arrays data/mine --arrays mine.npz --features audio=lld:{id}/audio --rate lld=10 \\
-      --labels '{id}/gold' --label-kind trace --label-names arousal valence --label-rate 10 --split-by clip"""
+      --labels '{id}/gold' --label-kind trace --label-names arousal valence --label-rate 10 \\
+      --split-by clip"""
 
 SPLITS = ("train", "valid", "test")
 DEFAULT_SHARES = (0.7, 0.15, 0.15)
@@ -71,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="MODALITY=STORE:KEY",
-        help="text, audio, video or physio; the name the store gets; the array",
+        help="text, audio, video or physio; name of the store; its array (default: of the same name)",
     )
     add("--lengths", nargs="+", default=[], metavar="STORE=KEY", help="valid steps of each clip (0: missing)")
     add("--rate", nargs="+", default=[], metavar="STORE=HZ", help="vectors a second (default 0: no clock)")
