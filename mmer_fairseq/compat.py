@@ -56,7 +56,7 @@ def readable_errors() -> None:
     previous = sys.excepthook
     marker = f"{InputError.__module__}.{InputError.__qualname__}: "
 
-    def hook(kind: type, error: BaseException, trace: Any) -> None:
+    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
         text = str(error)
         if issubclass(kind, InputError) or marker in text:
             print(f"error: {text.rsplit(marker, 1)[-1].strip()}", file=sys.stderr)
@@ -196,8 +196,8 @@ def close_workers(iterator: Any) -> None:
     Args:
         iterator: an ``EpochBatchIterator`` that is not used any more, or None.
     """
-    inner = getattr(getattr(iterator, "dataloader", None), "_iterator", None)
-    if hasattr(inner, "_shutdown_workers"):
+    inner: Any = getattr(getattr(iterator, "dataloader", None), "_iterator", None)
+    if inner is not None and hasattr(inner, "_shutdown_workers"):
         inner._shutdown_workers()
 
 

@@ -26,7 +26,9 @@ def test_metric_that_does_not_exist_is_refused_with_the_names_that_do():
         compat.check_selection(settings("acc", True), {"loss": False, "uar": True})
 
 
-@pytest.mark.parametrize(("metric", "maximise", "remedy"), [("uar", False, "Add"), ("loss", True, "Leave out")])
+@pytest.mark.parametrize(
+    ("metric", "maximise", "remedy"), [("uar", False, "Add"), ("loss", True, "Leave out")]
+)
 def test_selecting_the_worst_checkpoint_is_refused(metric, maximise, remedy):
     with pytest.raises(InputError, match=f"{remedy} --maximize-best-checkpoint-metric"):
         compat.check_selection(settings(metric, maximise), {"loss": False, "uar": True})
@@ -102,7 +104,12 @@ def test_corpus_is_named_with_a_flag_or_by_position(words, monkeypatch):
 
 
 def test_torchrun_that_fairseq_did_not_see_is_refused(monkeypatch):
-    for key, value in {"MASTER_ADDR": "localhost", "MASTER_PORT": "1", "WORLD_SIZE": "2", "RANK": "0"}.items():
+    for key, value in {
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": "1",
+        "WORLD_SIZE": "2",
+        "RANK": "0",
+    }.items():
         monkeypatch.setenv(key, value)
     with pytest.raises(InputError, match="expected 2 processes that train one model"):
         compat.refuse_lost_torchrun()
@@ -124,7 +131,7 @@ def test_faults_in_a_data_loader_worker_lose_torchs_wrapping():
     code = (
         "import fairseq, mmer_fairseq, sys\n"
         "from mmer_fairseq.errors import InputError\n"
-        "text = 'Caught InputError in worker.\\nTraceback\\nmmer_fairseq.errors.InputError: x: expected a; found b. Mend.'\n"
+        "text = 'Caught in worker.\\nTraceback\\nmmer_fairseq.errors.InputError: x: expected a; found b. Mend.'\n"
         "raise InputError(text)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -144,7 +151,10 @@ def test_everything_of_ours_is_registered_under_its_name():
     from fairseq.tasks import TASK_REGISTRY
 
     assert TASK_REGISTRY["emotion_prediction"].__module__ == "mmer_fairseq.tasks.emotion_prediction"
-    assert CRITERION_REGISTRY["emotion_prediction_cri"].__module__ == "mmer_fairseq.criterions.emotion_prediction_cri"
+    assert (
+        CRITERION_REGISTRY["emotion_prediction_cri"].__module__
+        == "mmer_fairseq.criterions.emotion_prediction_cri"
+    )
 
 
 def test_without_fairseq_the_package_stays_plain():

@@ -1,4 +1,4 @@
-"""Criterion ``emotion_prediction_cri``: the objective of the label space, auxiliary losses, and sums to make metrics from."""
+"""Criterion ``emotion_prediction_cri``: objective of the label space, auxiliary losses, sums to make metrics from."""
 
 import math
 from dataclasses import dataclass, field
@@ -80,7 +80,7 @@ class EmotionPredictionCriterion(FairseqCriterion):
         logits, target, mask = output["logits"], sample["target"], sample.get("target_mask")
         self._check_shape(logits, target)
         loss, terms = self.objective.loss(logits, target, mask)
-        logging = {"loss": float(loss.detach()), "clips": len(target)}
+        logging: Dict[str, Any] = {"loss": float(loss.detach()), "clips": len(target)}
         for auxiliary in output.get("aux", {}).values():
             loss = loss + self.cfg.auxiliary_weight * self.objective.loss(auxiliary, target, mask)[0]
         size = terms if self.kind == "trace" else len(target)
@@ -104,7 +104,7 @@ class EmotionPredictionCriterion(FairseqCriterion):
             raise InputError.of(
                 where="--labels",
                 expected="a trace model for labels over time, a clip model for labels of whole clips",
-                found=f"{self.kind} labels and a model that gives {'a trace' if logits.dim() == 3 else 'one output a clip'}",
+                found=f"{self.kind} labels, and output of shape {list(logits.shape)}",
                 remedy="choose another label space with --labels, or another --arch",
             )
 
@@ -131,7 +131,7 @@ class EmotionPredictionCriterion(FairseqCriterion):
             log.log_derived(name, lambda meters, name=name: self._derived(meters)[name])
 
     def _derived(self, meters: Any) -> Dict[str, float]:
-        sums = {key: meters[HIDDEN + key].sum for key in self._keys}
+        sums: Dict[str, Any] = {key: meters[HIDDEN + key].sum for key in self._keys}
         first = sums[self._keys[0]]
         if self._memo[0] is not first:  # fairseq asks for each metric by itself; an update makes a new tensor
             self._memo = (first, {name: float(value) for name, value in self.metrics.compute(sums).items()})

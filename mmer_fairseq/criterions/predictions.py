@@ -85,14 +85,18 @@ class Predictions:
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
         os.replace(partial, self.path)
 
-    def _lines(self, clip: Any, scores: Tensor, decision: Tensor, target: Tensor, mask: Tensor | None) -> list[str]:
+    def _lines(
+        self, clip: Any, scores: Tensor, decision: Tensor, target: Tensor, mask: Tensor | None
+    ) -> list[str]:
         if self.kind != "trace":
             return ["\t".join([clip.id, clip.split, *self._cells(scores, decision, target)])]
         steps = len(scores) if mask is None else len(mask)
         lines = []
         for step in range(steps):
             known = target[step] if mask is None else target[step].masked_fill(mask[step], float("nan"))
-            lines.append("\t".join([clip.id, clip.split, str(step), *self._cells(scores[step], decision[step], known)]))
+            lines.append(
+                "\t".join([clip.id, clip.split, str(step), *self._cells(scores[step], decision[step], known)])
+            )
         return lines
 
     def _cells(self, scores: Tensor, decision: Tensor, target: Tensor) -> list[str]:

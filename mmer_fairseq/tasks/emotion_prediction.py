@@ -95,7 +95,7 @@ class EmotionPredictionConfig(FairseqDataclass):
     max_frames: int = field(default=300, metadata={"help": "at most this many picture frames of a clip"})
     max_text_tokens: int = field(default=512, metadata={"help": "at most this many text tokens of a clip"})
     allow_silent: bool = field(default=False, metadata={"help": "accept sound whose samples are all equal"})
-    bad_clips: ChoiceEnum(["error", "missing"]) = field(
+    bad_clips: ChoiceEnum(["error", "missing"]) = field(  # type: ignore[valid-type]
         default="error",
         metadata={
             "help": "a medium that cannot be read: end the run, or warn and take the modality as missing"
@@ -176,7 +176,7 @@ class EmotionPrediction(FairseqTask):
         if given and given not in wanted:
             raise InputError.of(
                 where="--num-classes",
-                expected=f"{self.labels.size}, the size of label space {self.labels.name} ({', '.join(self.labels.names)})",
+                expected=f"{self.labels.size}, the size of label space {self.labels.name}",
                 found=given,
                 remedy="leave the flag out, or choose another label space with --labels",
             )
@@ -184,7 +184,7 @@ class EmotionPrediction(FairseqTask):
             if getattr(self.cfg, flag) != only:
                 raise InputError.of(
                     where="--" + flag.replace("_", "-"),
-                    expected=only,
+                    expected=str(only),
                     found=getattr(self.cfg, flag),
                     remedy="leave the flag out: every tokenizer here writes that id",
                 )
@@ -200,7 +200,7 @@ class EmotionPrediction(FairseqTask):
         clips = self.corpus.clips(split)
         training = split == compat.train_subset()
         if self.cfg.eval_matric and self.labels.kind == "score" and not training:
-            zero = [clip for clip in clips if all(value == 0 for value in clip.label)]
+            zero = [clip for clip in clips if isinstance(clip.label, tuple) and not any(clip.label)]
             _name_left_out(split, [clip.id for clip in zero], "--eval-matric leaves out the label 0")
             clips = [clip for clip in clips if clip not in zero]
         self.datasets[split] = EmotionDataset(

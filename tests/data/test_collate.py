@@ -23,7 +23,12 @@ def batch() -> dict:
     return collate(
         [
             item(5, torch.tensor(1), text=torch.tensor([0, 9, 2]), audio=torch.ones(7)),
-            item(2, torch.tensor(0), text=torch.tensor([0, 2]), video=torch.full((2, 3, 4, 4), 255, dtype=torch.uint8)),
+            item(
+                2,
+                torch.tensor(0),
+                text=torch.tensor([0, 2]),
+                video=torch.full((2, 3, 4, 4), 255, dtype=torch.uint8),
+            ),
         ],
         EMPTY,
         padding_idx=1,
@@ -75,7 +80,9 @@ def test_counts():
 def test_class_targets_are_long_and_scores_double():
     assert batch()["target"].tolist() == [1, 0]
     assert batch()["target"].dtype == torch.long
-    scores = collate([item(0, torch.tensor([0.1, 2.0])), item(1, torch.tensor([1.0, 3.0]))], EMPTY, 1)["target"]
+    scores = collate([item(0, torch.tensor([0.1, 2.0])), item(1, torch.tensor([1.0, 3.0]))], EMPTY, 1)[
+        "target"
+    ]
     assert scores.dtype == torch.float64
     assert scores.shape == (2, 2)
 

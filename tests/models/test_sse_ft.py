@@ -111,8 +111,8 @@ def test_wrong_flags_are_refused():
     with pytest.raises(InputError) as error:
         build(task("text", "audio"), v_only=True)
     assert str(error.value) == (
-        "--t-only, --a-only, --v-only, --all-in: expected --all-in, or others of these, for streams that the task "
-        "reads (text, audio); found --v-only. Leave these flags out and choose with --modalities."
+        "--t-only, --a-only, --v-only, --all-in: expected --all-in, or others of these, for streams that the "
+        "task reads (text, audio); found --v-only. Leave these flags out and choose with --modalities."
     )
     with pytest.raises(InputError, match="found --all-in --t-only"):
         build(task(), all_in=True, t_only=True)

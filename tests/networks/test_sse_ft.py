@@ -214,8 +214,8 @@ def test_only_what_is_used_is_built():
 WRONG_NUMBERS = [
     (
         {"heads": 3, "text_dim": 24},
-        "--encoder-embed-dim-a and --encoder-attention-heads: expected a width that is a multiple of the number "
-        "of heads; found width 16, 3 heads. Change one of the two.",
+        "--encoder-embed-dim-a and --encoder-attention-heads: expected a width that is a multiple of the "
+        "number of heads; found width 16, 3 heads. Change one of the two.",
     ),
     ({"heads": 0}, "--encoder-attention-heads: expected 1 or more; found 0."),
     ({"dropout": 2.0}, "--dropout: expected a number from 0 to 1; found 2.0."),
@@ -223,8 +223,8 @@ WRONG_NUMBERS = [
     ({"pooler_activation": "no"}, "--pooler-activation-fn: expected one of gelu, "),
     (
         {"modalities": ["text", "physio"]},
-        "--modalities: expected one to three of text, audio, video, which is what this system knows; found text, "
-        "physio. Choose among these.",
+        "--modalities: expected one to three of text, audio, video, which is what this system knows; found "
+        "text, physio. Choose among these.",
     ),
     ({"modalities": []}, "found none."),
 ]
