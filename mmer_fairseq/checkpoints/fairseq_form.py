@@ -14,13 +14,18 @@ from mmer_fairseq.errors import InputError
 
 
 def checkpoint(
-    model: Mapping[str, Tensor], *, model_flags: Mapping[str, Any], task_flags: Mapping[str, Any]
+    model: Mapping[str, Tensor],
+    *,
+    model_flags: Mapping[str, Any],
+    task_flags: Mapping[str, Any],
+    criterion_flags: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Make the content of a checkpoint that no optimizer has touched yet.
 
     Args:
         model: the whole model's state dict.
-        model_flags, task_flags: their configurations, each with ``_name``.
+        model_flags, task_flags, criterion_flags: their configurations, each with ``_name`` and every field:
+            fairseq lets the command line change only what a checkpoint's configuration has.
     """
     return {
         "args": None,
@@ -28,7 +33,7 @@ def checkpoint(
             "_name": None,
             "model": dict(model_flags),
             "task": dict(task_flags),
-            "criterion": {"_name": "emotion_prediction_cri"},
+            "criterion": dict(criterion_flags),
         },
         "model": dict(model),
         "optimizer_history": [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +60,8 @@ def run(args: argparse.Namespace) -> int:
         files = _write_encoders(sizes.modalities, frozen, args)
         task_flags.update({f"{m}_encoder": f"{encoders.NAMES[m]}:{file}" for m, file in files.items()})
         model.update(_encoder_state(files, sizes.dims, args.old))
-    content = fairseq_form.checkpoint(
-        model, model_flags=sse_ft.model_flags(sizes, settings), task_flags=task_flags
-    )
-    fairseq_form.save(content, args.new)
+    flags = _complete(sse_ft.model_flags(sizes, settings), task_flags)
+    fairseq_form.save(fairseq_form.checkpoint(model, **flags), args.new)
     print(
         f"{args.new}: {', '.join(sizes.modalities)}; {sizes.layers} layers, {sizes.cross_layers} cross-modal "
         f"layers, {settings['encoder_attention_heads']} heads, {sizes.outputs} outputs"
@@ -87,6 +86,25 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if broken:
         raise _wrong(path, "finite weights", f"NaN or infinity in {', '.join(broken[:3])}")
     return state, dict(settings)
+
+
+def _complete(model: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The three configurations with the default of every field that is not given."""
+    import mmer_fairseq  # fairseq takes seconds to import: not before the file is known to be good
+
+    mmer_fairseq.register()
+    from mmer_fairseq.criterions.emotion_prediction_cri import EmotionPredictionCriterionConfig
+    from mmer_fairseq.models.sse_ft import SSEFTConfig
+    from mmer_fairseq.tasks.emotion_prediction import EmotionPredictionConfig
+
+    return {
+        "model_flags": {**asdict(SSEFTConfig()), **model},
+        "task_flags": {**asdict(EmotionPredictionConfig()), "data": "", **task},
+        "criterion_flags": {
+            **asdict(EmotionPredictionCriterionConfig()),
+            "_name": "emotion_prediction_cri",
+        },
+    }
 
 
 def _write_encoders(

@@ -269,7 +269,8 @@ def _raw(flags: StreamFlags, modality: str, corpus: Corpus) -> Stream:
         encoder=encoder,
         frozen=_frozen(flags, modality),
         rate=rate,
-        vocab_size=vocabulary if form == "tokens" else 0,
+        # ids made elsewhere are of the vocabulary that given weights were trained with: the encoder knows it
+        vocab_size=vocabulary if form == "tokens" and (tokenizer is not None or not entry.pretrained) else 0,
         frame_size=frame_size if form == "frames" else 0,
     )
     source = RawSource(modality, options, flags.max_sample_size, flags.min_sample_size)

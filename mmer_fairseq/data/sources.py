@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from mmer_fairseq.corpus import Clip
 from mmer_fairseq.corpus.streams import RawOptions, read_stream, stream_seconds
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.store import FeatureStore
+
+logger = logging.getLogger(__name__)
 
 #: Clips that an error names before it only counts the rest.
 NAMED = 5
@@ -108,7 +111,19 @@ class StoredSource:
         Raises:
             InputError: ids do not match.
         """
+        skipped = self.store.meta.get("skipped") or {}
         lost = [clip for clip in clips if self._claims(clip) and clip.id not in self.store]
+        left_out = [clip.id for clip in lost if clip.id in skipped]
+        if left_out:
+            names = ", ".join(left_out)
+            logger.warning(
+                "%s: %d clips without %s, skipped by mmer extract: %s",
+                self.store.path,
+                len(left_out),
+                self.modality,
+                names,
+            )
+            lost = [clip for clip in lost if clip.id not in skipped]
         if lost:
             names = ", ".join(clip.id for clip in lost[:NAMED]) + (" …" if len(lost) > NAMED else "")
             raise InputError.of(

@@ -34,6 +34,7 @@ class StreamSpec:
         vocab_size: number of tokens.
         padding_idx: the token that means padding.
         frame_size: height and width of a frame in pixels.
+        dropout: probability inside the small trainable encoders.
     """
 
     modality: str
@@ -45,6 +46,7 @@ class StreamSpec:
     vocab_size: int = 0
     padding_idx: int = 1
     frame_size: int = 0
+    dropout: float = 0.1
 
 
 class Encoder(nn.Module):

@@ -73,4 +73,4 @@ def build(spec: StreamSpec, width: int, path: str) -> TextEmbedding:
             found=f"a size of {spec.vocab_size}",
             remedy="make a tokenizer for the corpus: mmer tokenizer DIR",
         )
-    return TextEmbedding(width, spec.vocab_size, spec.padding_idx)
+    return TextEmbedding(width, spec.vocab_size, spec.padding_idx, spec.dropout)

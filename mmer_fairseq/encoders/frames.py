@@ -52,4 +52,4 @@ class FrameCNN(Encoder):
 
 def build(spec: StreamSpec, width: int, path: str) -> FrameCNN:
     """Builder for the registry."""
-    return FrameCNN(width)
+    return FrameCNN(width, spec.dropout)

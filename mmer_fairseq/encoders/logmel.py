@@ -111,4 +111,4 @@ def _mel(hertz: float) -> float:
 
 def build(spec: StreamSpec, width: int, path: str) -> LogMel:
     """Builder for the registry."""
-    return LogMel(width, spec.rate or 16000.0)
+    return LogMel(width, spec.rate or 16000.0, dropout=spec.dropout)

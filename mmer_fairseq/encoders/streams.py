@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -22,14 +23,18 @@ class StreamEncoders(nn.Module):
     Args:
         specs: modality → its stream, in the order in which the encoders are built.
         widths: modality → width that the network wants.
+        dropout: of the small trainable encoders (None: as their stream says).
     """
 
-    def __init__(self, specs: Mapping[str, StreamSpec], widths: Mapping[str, int]) -> None:
+    def __init__(
+        self, specs: Mapping[str, StreamSpec], widths: Mapping[str, int], dropout: float | None = None
+    ) -> None:
         super().__init__()
         self.widths = {modality: widths[modality] for modality in specs}
         self.encoder = nn.ModuleDict()
         self.projection = nn.ModuleDict()
         for modality, spec in specs.items():
+            spec = spec if dropout is None else replace(spec, dropout=dropout)
             encoder = build_encoder(spec, self.widths[modality])
             self.encoder[modality] = encoder
             if encoder.dim != self.widths[modality]:

@@ -87,7 +87,9 @@ class RobertaEMO(CheckedLoading, BaseFairseqModel):
                 found=cfg.encoder_embed_dim_concat,
                 remedy="leave it out",
             )
-        model = cls(StreamEncoders({m: task.streams[m] for m in network.dims}, network.dims), network)
+        model = cls(
+            StreamEncoders({m: task.streams[m] for m in network.dims}, network.dims, cfg.dropout), network
+        )
         model.load_checkpoint_heads = cfg.load_checkpoint_heads
         return model
 

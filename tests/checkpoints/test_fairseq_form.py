@@ -10,14 +10,20 @@ import torch
 from mmer_fairseq.checkpoints.fairseq_form import checkpoint, save
 from mmer_fairseq.errors import InputError
 
-CONTENT = checkpoint({"w": torch.ones(2)}, model_flags={"_name": "m"}, task_flags={"_name": "t"})
+CONTENT = checkpoint(
+    {"w": torch.ones(2)},
+    model_flags={"_name": "m"},
+    task_flags={"_name": "t", "data": "here"},
+    criterion_flags={"_name": "c"},
+)
 
 
 def test_it_is_read_back_safely(tmp_path: Path):
     save(CONTENT, tmp_path / "new.pt")
     found = torch.load(tmp_path / "new.pt", weights_only=True)
     assert found["cfg"]["model"] == {"_name": "m"}
-    assert found["cfg"]["task"] == {"_name": "t"}
+    assert found["cfg"]["task"] == {"_name": "t", "data": "here"}
+    assert found["cfg"]["criterion"] == {"_name": "c"}
     assert found["model"]["w"].tolist() == [1, 1]
     assert [file.name for file in tmp_path.iterdir()] == ["new.pt"]
 
