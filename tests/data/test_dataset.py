@@ -20,7 +20,12 @@ def dataset(toy, split="train", max_samples=None, **options) -> EmotionDataset:
     corpus = Corpus.load(toy)
     sources = {"audio": RawSource("audio", RawOptions(), max_samples)}
     return EmotionDataset(
-        corpus.clips(split), sources, {"audio": nothing("samples")}, corpus.label_space, directory=toy, **options
+        corpus.clips(split),
+        sources,
+        {"audio": nothing("samples")},
+        corpus.label_space,
+        directory=toy,
+        **options,
     )
 
 
@@ -32,7 +37,9 @@ def test_items_hold_index_streams_and_target(toy):
     assert item["target"] == clips.clips[3].label
 
 
-@pytest.mark.parametrize(("tokens", "sentences"), [(None, 1), (None, 7), (None, 64), (60000, None), (60000, 3)])
+@pytest.mark.parametrize(
+    ("tokens", "sentences"), [(None, 1), (None, 7), (None, 64), (60000, None), (60000, 3)]
+)
 def test_every_clip_is_in_exactly_one_batch(toy, tokens, sentences):
     clips = dataset(toy)
     batches = clips.batch_by_size(clips.ordered_indices(), tokens, sentences, required_batch_size_multiple=8)
@@ -65,7 +72,10 @@ def test_training_order_keeps_clips_of_similar_length_together(toy):
 
 
 def test_crops_are_random_in_training_but_the_same_in_every_run(toy):
-    first, second = dataset(toy, max_samples=4000, training=True), dataset(toy, max_samples=4000, training=True)
+    first, second = (
+        dataset(toy, max_samples=4000, training=True),
+        dataset(toy, max_samples=4000, training=True),
+    )
     assert torch.equal(first[0]["streams"]["audio"], second[0]["streams"]["audio"])
     second.set_epoch(2)
     assert not torch.equal(first[0]["streams"]["audio"], second[0]["streams"]["audio"])

@@ -38,7 +38,9 @@ def test_stored_features_come_by_clip(clips, store):
 
 def test_a_store_that_lacks_clips_is_refused_with_their_names(clips, store):
     stranger = replace(clips[0], id="stranger", where="train.tsv:99")
-    with pytest.raises(InputError, match=r"found none for 1 of them, the first at train.tsv:99: stranger. Run `mmer"):
+    with pytest.raises(
+        InputError, match=r"found none for 1 of them, the first at train.tsv:99: stranger. Run `mmer"
+    ):
         StoredSource("audio", store).check([*clips, stranger])
 
 

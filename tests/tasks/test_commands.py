@@ -97,7 +97,9 @@ def check_against_scikit_learn(shown: dict[str, float], file: Path, clips: int) 
     assert len(rows) == len({row["id"] for row in rows}) == clips == shown["valid_clips"]
     assert shown["valid_accuracy"] == pytest.approx(accuracy_score(target, prediction), abs=1e-6)
     assert shown["valid_uar"] == pytest.approx(balanced_accuracy_score(target, prediction), abs=1e-6)
-    assert shown["valid_weighted_f1"] == pytest.approx(f1_score(target, prediction, average="weighted"), abs=1e-6)
+    assert shown["valid_weighted_f1"] == pytest.approx(
+        f1_score(target, prediction, average="weighted"), abs=1e-6
+    )
 
 
 def test_two_processes_train_what_one_does_with_twice_the_batch(toy, trained, command, tmp_path):

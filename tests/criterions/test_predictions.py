@@ -1,0 +1,79 @@
+"""The table of ``--save-predictions``."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from mmer_fairseq.criterions.predictions import Predictions
+
+
+def dataset(*names: str) -> SimpleNamespace:
+    return SimpleNamespace(clips=[SimpleNamespace(id=name, split="valid") for name in names])
+
+
+def table(path) -> list[list[str]]:
+    return [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def written(tmp_path, kind, names, objective, decide, logits, target, mask=None) -> list[list[str]]:
+    labels = SimpleNamespace(kind=kind, names=names)
+    predictions = Predictions(str(tmp_path / "new" / "p.tsv"), labels, objective, decide)
+    predictions.add(torch.tensor([1, 0]), logits, target, mask)
+    predictions.write(dataset("first", "second"))
+    return table(tmp_path / "new" / "p.tsv")
+
+
+def test_classes_are_names_with_probabilities_in_the_order_of_the_split(tmp_path):
+    logits = torch.tensor([[0.0, 0.0], [2.0, 0.0]])
+    rows = written(
+        tmp_path, "classes", ("sad", "joy"), "softmax", lambda x: x.argmax(-1), logits, torch.tensor([1, 0])
+    )
+    assert rows[0] == ["id", "split", "target", "prediction", "score_sad", "score_joy"]
+    assert [row[:4] for row in rows[1:]] == [
+        ["first", "valid", "sad", "sad"],
+        ["second", "valid", "joy", "sad"],
+    ]
+    assert float(rows[1][4]) == pytest.approx(torch.sigmoid(torch.tensor(2.0)).item(), abs=1e-7)
+    assert rows[2][4:] == ["0.5", "0.5"]
+
+
+def test_multilabel_joins_the_names_that_hold(tmp_path):
+    logits, target = torch.tensor([[1.0, 1.0], [-1.0, -1.0]]), torch.tensor([[1.0, 0.0], [0.0, 0.0]])
+    rows = written(tmp_path, "multilabel", ("a", "b"), "bce", lambda x: (x > 0).long(), logits, target)
+    assert [row[2:4] for row in rows[1:]] == [["", ""], ["a", "a|b"]]
+
+
+def test_scores_are_written_exactly(tmp_path):
+    logits = torch.tensor([[0.123456789], [-2.5]])
+    rows = written(
+        tmp_path, "score", ("s",), "l1", lambda x: x, logits, torch.tensor([[1 / 3], [3.0]]).double()
+    )
+    assert rows[1][2:] == ["3", "-2.5", "-2.5"]
+    assert torch.tensor(float(rows[2][3])) == logits[0, 0]
+
+
+def test_traces_have_a_row_a_step_and_no_target_where_there_is_no_label(tmp_path):
+    logits = torch.zeros(2, 2, 1)
+    mask = torch.tensor([[[False], [True]], [[False], [False]]])
+    rows = written(tmp_path, "trace", ("v",), "ccc", lambda x: x, logits, torch.ones(2, 2, 1), mask)
+    assert rows[0][:5] == ["id", "split", "step", "target", "prediction"]
+    assert [row[:4] for row in rows[3:]] == [["second", "valid", "0", "1"], ["second", "valid", "1", ""]]
+
+
+def test_a_second_split_is_added_and_a_repeated_one_replaced(tmp_path):
+    labels = SimpleNamespace(kind="score", names=("s",))
+    predictions = Predictions(str(tmp_path / "p.tsv"), labels, "l1", lambda x: x)
+    for value in (1.0, 2.0):
+        predictions.add(torch.tensor([0]), torch.tensor([[value]]), torch.tensor([[0.0]]))
+        predictions.write(dataset("a"))
+    other = SimpleNamespace(clips=[SimpleNamespace(id="b", split="test")])
+    predictions.add(torch.tensor([0]), torch.tensor([[3.0]]), torch.tensor([[0.0]]))
+    predictions.write(other)
+    assert [row[:2] + row[3:4] for row in table(tmp_path / "p.tsv")[1:]] == [
+        ["a", "valid", "2"],
+        ["b", "test", "3"],
+    ]
+    assert not list(tmp_path.glob("*.partial"))
