@@ -37,7 +37,7 @@ def apply() -> None:
     _applied = True
     readable_errors()
     allow_namespace_in_checkpoints()
-    quiet_pinned_memory()
+    quiet_known_warnings()
     one_model_under_torchrun()
     ddp_without_gpu()
     gather_of_any_size()
@@ -75,12 +75,20 @@ def allow_namespace_in_checkpoints() -> None:
     torch.serialization.add_safe_globals([argparse.Namespace])
 
 
-def quiet_pinned_memory() -> None:
-    """fairseq asks for pinned memory on machines without an accelerator; torch warns at every epoch.
+def quiet_known_warnings() -> None:
+    """Hide warnings about fairseq's own code that a user can do nothing about.
 
-    Can go: when fairseq sets ``pin_memory`` from the device.
+    Why: it asks for pinned memory on machines without an accelerator, and calls hydra and torch in ways that they
+    have deprecated; twenty lines of that hide what matters. Can go: when fairseq follows their new ways.
     """
-    warnings.filterwarnings("ignore", message=".*pin_memory.*no accelerator.*")
+    for message in (
+        ".*pin_memory.*no accelerator",
+        ".*torch.cuda.amp.autocast",
+        ".*deprecated keyword in package header",
+        "(?s).*validated against ConfigStore schema",
+        "(?s).*strict flag in the compose API",
+    ):
+        warnings.filterwarnings("ignore", message=message)
 
 
 def _torchrun_world_size() -> int:

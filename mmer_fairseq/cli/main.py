@@ -56,7 +56,7 @@ def _add(subparsers: argparse._SubParsersAction, name: str, module: ModuleType) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)
-    parser.set_defaults(run=module.run)
+    parser.set_defaults(run_command=module.run)  # plot has a RUN of its own
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser(words[0] if words and words[0] in known else None).parse_args(words)
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr)
     try:
-        return int(arguments.run(arguments) or 0)
+        return int(arguments.run_command(arguments) or 0)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -92,7 +92,9 @@ def test_a_store_takes_the_place_of_the_medium(toy, tmp_path):
     write_store(tmp_path / "toy" / "features" / "mine", items, modality="audio", rate=2.0)
     from mmer_fairseq.corpus import register_features
 
-    register_features(tmp_path / "toy", name="mine", path=tmp_path / "toy" / "features" / "mine", modality="audio")
+    register_features(
+        tmp_path / "toy", name="mine", path=tmp_path / "toy" / "features" / "mine", modality="audio"
+    )
     made = task(tmp_path / "toy", features="audio=mine", modalities="audio")
     assert (made.streams["audio"].form, made.streams["audio"].dim) == ("features", 5)
     made.load_dataset("valid")

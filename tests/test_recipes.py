@@ -1,0 +1,48 @@
+"""Every recipe in ``examples/`` runs: one epoch of a narrow network on the toy corpus."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+NARROW = [
+    "--encoder-embed-dim", "32", "--encoder-embed-dim-a", "32", "--encoder-embed-dim-v", "32",
+    "--encoder-ffn-embed-dim", "64", "--max-epoch", "1", "--num-workers", "0", "--modalities", "text,audio", "--cpu",
+]  # fmt: skip
+RECIPES = {
+    "sse_ft/iemocap.sh": ["--labels", "emotion"],
+    "sse_ft/meld.sh": ["--labels", "emotion"],
+    "sse_ft/mosei.sh": ["--labels", "sentiment"],
+    "sse_ft/mosi.sh": ["--labels", "sentiment"],
+}
+
+
+def test_every_recipe_is_listed():
+    scripts = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.glob("*/*.sh")}
+    assert scripts == set(RECIPES) | {"sse_ft/recipe.sh"}
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+def test_recipe_runs(recipe, toy, tmp_path):
+    shutil.copytree(toy, tmp_path / "toy")
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+        "OUT": str(tmp_path / "run"),
+    }
+    done = subprocess.run(
+        ["bash", str(EXAMPLES / recipe), str(tmp_path / "toy"), *RECIPES[recipe], *NARROW],
+        cwd=EXAMPLES.parent, env=environment, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert (tmp_path / "run" / "plot.png").stat().st_size > 10000
+    assert len((tmp_path / "run" / "test.tsv").read_text().splitlines()) == 9
