@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.corpus.streams import RawOptions
@@ -122,11 +121,7 @@ def _tokenizer(args: argparse.Namespace) -> Tokenizer:
             found="none",
             remedy="name RoBERTa's folder with --gpt2-bpe, or a sentencepiece model with --tokenizer",
         )
-    folder = Path(args.gpt2_bpe)
-    dictionary = folder / "dict.txt"
-    return GPT2BPETokenizer(
-        folder / "encoder.json", folder / "vocab.bpe", dictionary if dictionary.exists() else None
-    )
+    return GPT2BPETokenizer.of_folder(args.gpt2_bpe)
 
 
 def _whole(text: str) -> int:

@@ -279,11 +279,7 @@ def _raw(flags: StreamFlags, modality: str, corpus: Corpus) -> Stream:
 
 def _tokenizer(flags: StreamFlags, corpus: Corpus) -> Tokenizer:
     if flags.gpt2_bpe:
-        folder = Path(flags.gpt2_bpe)
-        dictionary = folder / "dict.txt"
-        return GPT2BPETokenizer(
-            folder / "encoder.json", folder / "vocab.bpe", dictionary if dictionary.exists() else None
-        )
+        return GPT2BPETokenizer.of_folder(flags.gpt2_bpe)
     path = Path(flags.tokenizer) if flags.tokenizer else Path(corpus.directory) / "tokenizer.model"
     if not path.exists():
         raise InputError.of(

@@ -117,10 +117,8 @@ def load_pickle(path: Path, what: str) -> dict[str, Any]:
 def _broken(path: Path, what: str, error: Exception) -> InputError:
     with open(path, "rb") as file:
         start = file.read(4)
-    if start.startswith(b"PK"):
-        found = "a torch file that is cut off or damaged"
-    else:
-        found = "a file that torch cannot read"
+    torch_file = start.startswith(b"PK")
+    found = "a torch file that is cut off or damaged" if torch_file else "a file that torch cannot read"
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
     return InputError.of(
         where=path,

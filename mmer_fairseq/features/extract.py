@@ -103,7 +103,13 @@ def _make(job: Job, encoder: Encoder, workers: int, skip_bad: int, progress: boo
             skipped.update(left_out)
     if there:
         logger.info("%d of %d clips are there already", there, len(plan.clips))
-    bar = tqdm(total=len(plan.clips), initial=there, unit="clip", desc=plan.folder.name, disable=None if progress else True)
+    bar = tqdm(
+        total=len(plan.clips),
+        initial=there,
+        unit="clip",
+        desc=plan.folder.name,
+        disable=None if progress else True,
+    )
 
     def report(kind: str, about: Any) -> None:
         if kind == "skip":

@@ -80,6 +80,16 @@ class GPT2BPETokenizer:
         self._known: dict[str, list[int]] = {}
         self.fingerprint = hashlib.sha256(b"\0".join(contents)).hexdigest()
 
+    @classmethod
+    def of_folder(cls, folder: PathLike) -> GPT2BPETokenizer:
+        """The tokenizer of a folder with encoder.json, vocab.bpe and, for RoBERTa, dict.txt."""
+        dictionary = Path(folder) / "dict.txt"
+        return cls(
+            Path(folder) / "encoder.json",
+            Path(folder) / "vocab.bpe",
+            dictionary if dictionary.exists() else None,
+        )
+
     def encode(self, text: str) -> Tensor:
         """Return LongTensor [T] that starts with ``<s>`` and ends with ``</s>``."""
         ids = [BOS]

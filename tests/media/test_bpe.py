@@ -65,6 +65,13 @@ def load(folder: Path, dictionary: bool = True) -> GPT2BPETokenizer:
     return GPT2BPETokenizer(*files)
 
 
+def test_a_folder_holds_all_of_roberta_s_files(model: Path):
+    whole = GPT2BPETokenizer.of_folder(model)
+    assert whole.fingerprint == load(model).fingerprint
+    (model / "dict.txt").unlink()
+    assert GPT2BPETokenizer.of_folder(model).fingerprint == load(model, dictionary=False).fingerprint
+
+
 @pytest.mark.parametrize("text", [TEXT, *HARD])
 def test_the_ids_are_those_of_roberta_in_fairseq(model: Path, text: str):
     from fairseq.data import Dictionary

@@ -98,7 +98,9 @@ def write_toy_corpus(
 
     with ThreadPoolExecutor(jobs or min(os.cpu_count() or 1, 8)) as pool:
         done = pool.map(write, lacking)
-        for files in tqdm(done, total=len(lacking), desc="toy corpus", unit="clip", disable=None if progress else True):
+        for files in tqdm(
+            done, total=len(lacking), desc="toy corpus", unit="clip", disable=None if progress else True
+        ):
             stamp.files.update(files)
     if not all(path.is_file() for path in tables):
         rows = {split: [_row(plan) for plan in plans if plan.split == split] for split in splits}
