@@ -116,9 +116,8 @@ class CrossAttention(nn.Module):
         scores = torch.bmm(asked, memory.transpose(1, 2)).unflatten(1, (heads, queries))
         weights = self._weights(scores, padding)
         mixed = torch.bmm(weights.flatten(1, 2), memory).unflatten(1, (heads, queries))  # [B, H, Q, E]
-        # W_v stands on the left, so that its gradient comes out in its own memory layout.
-        y = torch.bmm(w_v, mixed.permute(1, 3, 0, 2).flatten(2))  # [H, d, B·Q]
-        y = y.unflatten(2, (batch, queries)).permute(2, 3, 0, 1)  # [B, Q, H, d]
+        y = torch.bmm(mixed.transpose(0, 1).flatten(1, 2), w_v.transpose(1, 2))  # [H, B·Q, d]
+        y = y.unflatten(1, (batch, queries)).permute(1, 2, 0, 3)  # [B, Q, H, d]
         # Dropped weights no longer sum to 1, and the value bias comes with every weight.
         total = weights.sum(dim=-1).transpose(1, 2)[..., None]  # [B, Q, H, 1]
         return y + total * self.v_proj.bias.view(heads, width)

@@ -12,7 +12,8 @@ from mmer_fairseq.cli.main import commands, main
 def test_every_command_has_help_flags_and_a_run(capsys):
     for name, path in commands().items():
         module = importlib.import_module(path)
-        assert module.HELP and not module.HELP.endswith("."), name
+        assert module.HELP, name
+        assert not module.HELP.endswith("."), name
         with pytest.raises(SystemExit) as stop:
             main([name, "--help"])
         assert stop.value.code == 0
