@@ -6,28 +6,34 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 BIN=${VENV:-.venv}/bin
 OUT=${OUT:-runs/quickstart}
-EPOCHS=${EPOCHS:-30}
+EPOCHS=${EPOCHS:-20}
 DATA=$OUT/toy
 export OMP_NUM_THREADS=1 # two trainings run side by side
 
 "$BIN/mmer" import toy "$DATA"
 [ -e "$DATA/tokenizer.model" ] || "$BIN/mmer" tokenizer "$DATA"
 
+quietly() { # quietly FILE COMMAND…: what the command says goes to FILE and is shown only if it fails
+	local file=$1
+	shift
+	"$@" >"$file" 2>&1 || { tail -n 20 "$file" >&2; echo "failed; all it said is in $file" >&2; exit 1; }
+}
+
 train() { # train NAME MODALITIES
 	local run=$OUT/$1
 	mkdir -p "$run"
-	"$BIN/fairseq-train" "$DATA" --user-dir mmer_fairseq --task emotion_prediction --modalities "$2" \
+	quietly "$run/output.txt" "$BIN/fairseq-train" "$DATA" --user-dir mmer_fairseq --task emotion_prediction --modalities "$2" \
 		--arch robertaEMO_small --criterion emotion_prediction_cri --frame-rate 10 \
 		--optimizer adam --adam-betas '(0.9, 0.98)' --weight-decay 0.01 --clip-norm 1.0 \
 		--lr 1e-3 --lr-scheduler inverse_sqrt --warmup-updates 50 --dropout 0.1 \
 		--batch-size 8 --max-epoch "$EPOCHS" --seed 1 --num-workers 1 \
 		--best-checkpoint-metric uar --maximize-best-checkpoint-metric --no-epoch-checkpoints \
-		--save-dir "$run" --no-progress-bar --log-format json --log-file "$run/train.log" \
-		>"$run/output.txt" 2>&1 || { tail -n 20 "$run/output.txt" >&2; echo "the whole output: $run/output.txt" >&2; exit 1; }
+		--save-dir "$run" --no-progress-bar --log-format json --log-file "$run/train.log"
 }
 
 score() { # score NAME SPLIT: the run's best checkpoint on a split
-	"$BIN/fairseq-validate" "$DATA" --user-dir mmer_fairseq --task emotion_prediction --path "$OUT/$1/checkpoint_best.pt" \
+	quietly "$OUT/$1/$2.txt" "$BIN/fairseq-validate" "$DATA" --user-dir mmer_fairseq --task emotion_prediction \
+		--path "$OUT/$1/checkpoint_best.pt" \
 		--valid-subset "$2" --batch-size 8 --save-predictions "$OUT/$1/$2.tsv" --log-format json --no-progress-bar
 }
 
@@ -41,9 +47,9 @@ wait $single
 
 for name in all text audio video; do
 	for split in valid test; do
-		score "$name" "$split" >"$OUT/$name/$split.json"
+		score "$name" "$split"
 	done
-	"$BIN/mmer" plot "$OUT/$name" --predictions "$OUT/$name/valid.tsv" --out "$OUT/$name/plot.png"
+	quietly "$OUT/$name/plot.txt" "$BIN/mmer" plot "$OUT/$name" --predictions "$OUT/$name/valid.tsv" --out "$OUT/$name/plot.png"
 done
 "$BIN/python" - "$OUT" <<'TABLE'
 import json, pathlib, sys
@@ -53,8 +59,8 @@ print(f"\n{'trained on':<12}{'valid UAR':>12}{'valid accuracy':>16}{'test UAR':>
 for name in ("all", "text", "audio", "video"):
     last = {}
     for split in ("valid", "test"):
-        lines = (out / name / f"{split}.json").read_text().splitlines()
-        last[split] = json.loads([line for line in lines if "{" in line][-1].split(" | ")[-1])
+        lines = (out / name / f"{split}.txt").read_text().splitlines()
+        last[split] = json.loads([line[line.index("{\"") :] for line in lines if f'"{split}_uar"' in line][-1])
     scores = [float(last["valid"]["valid_uar"]), float(last["valid"]["valid_accuracy"]), float(last["test"]["test_uar"])]
     print(f"{name:<12}{scores[0]:>12.3f}{scores[1]:>16.3f}{scores[2]:>12.3f}")
 print(f"\nlearning curve and confusion matrix: {out / 'all' / 'plot.png'}")

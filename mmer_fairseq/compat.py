@@ -87,6 +87,7 @@ def quiet_known_warnings() -> None:
         ".*deprecated keyword in package header",
         "(?s).*validated against ConfigStore schema",
         "(?s).*strict flag in the compose API",
+        ".*experimental.compose",
     ):
         warnings.filterwarnings("ignore", message=message)
 

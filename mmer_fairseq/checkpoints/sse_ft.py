@@ -78,6 +78,8 @@ class Sizes:
 
 def network_of(sizes: Sizes, heads: int) -> SSEFT:
     """Our network in these sizes, with fresh weights."""
+    of_modality: dict[str, Any] = {f"{m}_dim": dim for m, dim in sizes.dims.items()}
+    of_modality.update({f"max_positions_{m}": steps for m, steps in sizes.max_positions.items()})
     return SSEFT(
         modalities=sizes.modalities,
         outputs=sizes.outputs,
@@ -85,8 +87,7 @@ def network_of(sizes: Sizes, heads: int) -> SSEFT:
         heads=heads,
         layers=sizes.layers,
         cross_layers=sizes.cross_layers,
-        **{f"{m}_dim": dim for m, dim in sizes.dims.items()},
-        **{f"max_positions_{m}": steps for m, steps in sizes.max_positions.items()},
+        **of_modality,
     )
 
 
