@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From nothing to a trained model: makes the toy corpus, trains SSE-FT on text, sound and picture and on each of them
-# alone, and prints the four scores and where the plots lie. Run again, it goes on where it stopped. `make quickstart`
+# alone, and prints the four scores and where the plots lie. Run again, it goes on where it stopped and skips what is done. `make quickstart`
 # makes the environment first and then runs this.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,6 +22,7 @@ quietly() { # quietly FILE COMMAND…: what the command says goes to FILE and is
 train() { # train NAME MODALITIES
 	local run=$OUT/$1
 	mkdir -p "$run"
+	[ ! -e "$run/finished-$EPOCHS" ] || return 0
 	quietly "$run/output.txt" "$BIN/fairseq-train" "$DATA" --user-dir mmer_fairseq --task emotion_prediction --modalities "$2" \
 		--arch robertaEMO_small --criterion emotion_prediction_cri --frame-rate 10 \
 		--optimizer adam --adam-betas '(0.9, 0.98)' --weight-decay 0.01 --clip-norm 1.0 \
@@ -29,9 +30,11 @@ train() { # train NAME MODALITIES
 		--batch-size 8 --max-epoch "$EPOCHS" --seed 1 --num-workers 1 \
 		--best-checkpoint-metric uar --maximize-best-checkpoint-metric --no-epoch-checkpoints \
 		--save-dir "$run" --no-progress-bar --log-format json --log-file "$run/train.log"
+	touch "$run/finished-$EPOCHS"
 }
 
 score() { # score NAME SPLIT: the run's best checkpoint on a split
+	[ ! "$OUT/$1/$2.txt" -nt "$OUT/$1/checkpoint_best.pt" ] || return 0
 	quietly "$OUT/$1/$2.txt" "$BIN/fairseq-validate" "$DATA" --user-dir mmer_fairseq --task emotion_prediction \
 		--path "$OUT/$1/checkpoint_best.pt" \
 		--valid-subset "$2" --batch-size 8 --save-predictions "$OUT/$1/$2.tsv" --log-format json --no-progress-bar

@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes (default: one, with --decode one per processor)",
     )
+    parser.add_argument("--allow-silent", action="store_true", help="take sound whose samples are all equal")
     parser.add_argument("--labels", metavar="NAME", help="check this label space only (default: all)")
 
 
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
         decode=args.decode,
         jobs=args.jobs or ((os.cpu_count() or 1) if args.decode else 1),
         labels=args.labels,
+        allow_silent=args.allow_silent,
         open_store=FeatureStore.open,
         progress=_progress,
     )

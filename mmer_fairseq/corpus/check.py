@@ -50,6 +50,7 @@ def check(
     decode: bool = False,
     jobs: int = 1,
     labels: str | None = None,
+    allow_silent: bool = False,
     open_store: OpenStore | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -60,6 +61,7 @@ def check(
         decode: decode every medium and read every stored feature to its end (default: headers).
         jobs: processes.
         labels: check this label space only (default: all).
+        allow_silent: sound whose samples are all equal is no fault.
         open_store: opens a feature store (default: stores are not looked at).
         progress: wraps the findings, given their number, to show how far it is.
 
@@ -71,7 +73,8 @@ def check(
     if not corpora:
         return report
     corpus = corpora[0]
-    seconds = _media(corpora, decode, jobs, progress, report)
+    look = partial(inspect_clip, decode=decode, text_form=corpus.text_form, allow_silent=allow_silent)
+    seconds = _media(corpora, look, jobs, progress, report)
     for entry in corpus.features.values():
         if open_store is not None:
             _store(entry.name, open_store, corpus, decode, seconds, report)
@@ -102,7 +105,11 @@ def _read(directory: str | Path, labels: str | None, report: Report) -> list[Cor
 
 
 def _media(
-    corpora: list[Corpus], decode: bool, jobs: int, progress: Progress | None, report: Report
+    corpora: list[Corpus],
+    look: Callable[..., Finding],
+    jobs: int,
+    progress: Progress | None,
+    report: Report,
 ) -> dict[str, float]:
     """Look into the files of every clip; the seconds of each by its id."""
     corpus = corpora[0]
@@ -123,7 +130,6 @@ def _media(
             for clip in (clip for split in other.splits for clip in other.clips(split)):
                 traces.setdefault(clip.id, []).append((other.label_space, clip))
     tasks = [(clip, traces.get(clip.id, [])) for clip in clips]
-    look = partial(inspect_clip, decode=decode, text_form=corpus.text_form)
     findings = _parallel(look, tasks, jobs)
     seconds = {}
     for finding in progress(findings, len(tasks)) if progress else findings:

@@ -35,7 +35,11 @@ class Finding:
 
 
 def inspect_clip(
-    task: tuple[Clip, list[tuple[LabelSpace, Clip]]], *, decode: bool, text_form: str
+    task: tuple[Clip, list[tuple[LabelSpace, Clip]]],
+    *,
+    decode: bool,
+    text_form: str,
+    allow_silent: bool = False,
 ) -> Finding:
     """Look into one clip.
 
@@ -43,14 +47,16 @@ def inspect_clip(
         task: the clip, and the label spaces with traces together with the clip as each of them reads it.
         decode: read every medium to its end (default: headers).
         text_form: ``words`` or ``ids``.
+        allow_silent: sound whose samples are all equal is no fault.
     """
     clip, traces = task
     finding = Finding(clip.id)
+    options = replace(OPTIONS, allow_silent=allow_silent)
     for modality in clip.media:
         if clip.stores(modality):
             continue
         try:
-            seconds = _check_medium(clip, modality, decode, text_form)
+            seconds = _check_medium(clip, modality, decode, text_form, options)
         except InputError as error:
             finding.faults.append(str(error))
         else:
@@ -63,7 +69,9 @@ def inspect_clip(
     return finding
 
 
-def _check_medium(clip: Clip, modality: str, decode: bool, text_form: str) -> float:
+def _check_medium(
+    clip: Clip, modality: str, decode: bool, text_form: str, options: RawOptions
+) -> float:
     """Seconds of the clip in one of its media (0: it has no clock)."""
     if modality == "text":
         _check_text(clip, text_form)
@@ -78,7 +86,7 @@ def _check_medium(clip: Clip, modality: str, decode: bool, text_form: str) -> fl
         seconds = read(path, where=clip.where)  # once more, for a message that names the row
     start, end = span(clip.start, clip.end, seconds, f"{clip.where}: {path}")
     if decode:
-        read_stream(clip, modality, OPTIONS)
+        read_stream(clip, modality, options)
     return min(seconds, end if end is not None else seconds) - start
 
 

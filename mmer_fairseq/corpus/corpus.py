@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,14 +99,18 @@ def read_corpus(
 ) -> Corpus | None:
     """Read a corpus and hand every fault to ``fault``; None when too little of it can be read."""
     folder = Path(directory).absolute()
-    if not folder.is_dir():
-        found = "a file" if folder.exists() else "no such folder"
-        fault(_no_corpus(folder, found, "correct the path"))
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        what = {FileNotFoundError: "no such folder", NotADirectoryError: "a file"}
+        found = what.get(type(error)) or error.strerror or type(error).__name__
+        remedy = "correct the path" if type(error) in what else "make the folder readable"
+        fault(_no_corpus(folder, found, remedy))
         return None
-    if not (folder / FILE).exists():
+    if FILE not in names:
         if is_legacy(folder):
             return _legacy(folder, labels, legacy_labels, fault)
-        found = some(sorted(path.name for path in folder.iterdir())) or "an empty folder"
+        found = some(names) or "an empty folder"
         fault(_no_corpus(folder, found, f"write {FILE} or name another folder"))
         return None
     text = read_utf8(folder / FILE, "a corpus description", fault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mmer_fairseq.corpus.faults import Fault
@@ -14,29 +15,17 @@ def read_utf8(path: str | Path, what: str, fault: Fault, where: str | None = Non
     Args:
         path: the file.
         what: what it is, for messages ("a trace file").
-        fault: told about a file that is missing, is a folder, cannot be read, is empty or is not UTF-8.
+        fault: told about a file that is missing, is a folder, cannot be read, is empty or is no UTF-8 text.
         where: ``path:line`` of the corpus row that names the file (default: the file itself).
 
     Returns:
         Its text with ``\\n`` line ends and no byte order mark; None when there was a fault.
     """
     path = Path(path)
-    problem = _missing(path)
-    content = b""
-    if not problem:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            problem = error.strerror or type(error).__name__
-    if problem:
-        fault(
-            InputError.of(
-                where=where or path,
-                expected=what,
-                found=f"{problem}: {path}" if where else problem,
-                remedy="correct the path or add the file",
-            )
-        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        fault(unreadable(path, what, error, where))
         return None
     if not content.strip(b"\xef\xbb\xbf \t\r\n"):
         fault(
@@ -61,10 +50,27 @@ def read_utf8(path: str | Path, what: str, fault: Fault, where: str | None = Non
             )
         )
         return None
+    if "\x00" in text:
+        fault(
+            InputError.of(
+                where=f"{path}:{text.count(chr(10), 0, text.index(chr(0))) + 1}",
+                expected="text",
+                found="a NUL character",
+                remedy="save the file as UTF-8 text",
+            )
+        )
+        return None
     return text.replace("\r\n", "\n")
 
 
-def _missing(path: Path) -> str:
-    if path.is_dir():
-        return "a folder"
-    return "" if path.exists() else "no such file"
+def unreadable(path: str | Path, what: str, error: OSError, where: str | None = None) -> InputError:
+    """The fault that a file cannot be opened; the arguments are those of :func:`read_utf8`."""
+    if isinstance(error, FileNotFoundError):
+        found, remedy = "no such file", "correct the path or add the file"
+    elif isinstance(error, IsADirectoryError) or os.path.isdir(path):
+        found, remedy = "a folder", "correct the path or add the file"
+    else:
+        found, remedy = error.strerror or type(error).__name__, "make the file and its folder readable"
+    return InputError.of(
+        where=where or path, expected=what, found=f"{found}: {path}" if where else found, remedy=remedy
+    )

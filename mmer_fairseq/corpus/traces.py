@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mmer_fairseq.corpus.faults import count, some, stop
-from mmer_fairseq.corpus.textfile import read_utf8
+from mmer_fairseq.corpus.textfile import read_utf8, unreadable
 from mmer_fairseq.errors import InputError
 
 
@@ -68,16 +68,14 @@ def _read_npy(path: Path, names: tuple[str, ...], where: str) -> np.ndarray:
     expected = f"a .npy file of floats [T, {len(names)}]"
     try:
         array = np.load(path, allow_pickle=False)
-    except FileNotFoundError as error:
+    except OSError as error:
+        raise unreadable(path, "a trace file", error, where) from error
+    except (ValueError, EOFError) as error:  # NumPy's own words advise to load it unsafely
         raise InputError.of(
             where=where,
-            expected="a trace file",
-            found=f"no such file: {path}",
-            remedy="correct the path or add the file",
-        ) from error
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError.of(
-            where=where, expected=expected, found=f"{path}: {error}", remedy="write it with numpy.save"
+            expected=expected,
+            found=f"a file of another kind, or a damaged one: {path}",
+            remedy="write it with numpy.save",
         ) from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         raise InputError.of(

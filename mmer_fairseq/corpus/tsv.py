@@ -89,6 +89,12 @@ def _header(
             )
         )
         return False
+    missing = [column for column in required if column not in columns]
+    unknown = [column for column in columns if column not in known]
+    if missing:
+        fault(_missing(missing, unknown, columns, required, where))
+    if missing and len(unknown) == len(columns):  # no header at all: naming each cell would help nobody
+        return False
     for column, times in Counter(columns).items():
         if times > 1:
             fault(
@@ -99,7 +105,7 @@ def _header(
                     remedy="remove or rename one of them",
                 )
             )
-        elif column not in known:
+        elif column in unknown and not hint(column, missing, ""):  # that would tell of it twice
             remedy = hint(column, known, "remove it, or name it under 'other_columns' in corpus.yaml")
             fault(
                 InputError.of(
@@ -109,17 +115,22 @@ def _header(
                     remedy=remedy,
                 )
             )
-    missing = [column for column in required if column not in columns]
-    if missing:
-        fault(
-            InputError.of(
-                where=where,
-                expected=f"a header with the columns {', '.join(required)}",
-                found=f"{some(columns)} (no {', '.join(missing)})",
-                remedy="write the column names in the first line",
-            )
-        )
     return not missing and len(set(columns)) == len(columns)
+
+
+def _missing(
+    missing: list[str], unknown: list[str], columns: tuple[str, ...], required: Sequence[str], where: str
+) -> InputError:
+    close = {column: hint(column, unknown, "")[len("write ") :] for column in missing}
+    renamed = [f"{there} to '{column}'" for column, there in close.items() if there]
+    return InputError.of(
+        where=where,
+        expected=f"a header with the columns {', '.join(required)}",
+        found=f"{some(columns)} (no {', '.join(missing)})",
+        remedy=f"rename {' and '.join(renamed)}, or correct corpus.yaml"
+        if renamed
+        else "write the column names in the first line",
+    )
 
 
 def _cells(where: str, expected: int, found: int, row: str) -> InputError:

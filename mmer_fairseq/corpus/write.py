@@ -48,7 +48,8 @@ def write_corpus(directory: str | Path, *, description: Mapping[str, Any], rows:
     assert parsed is not None
     for space in parsed.labels:
         build_corpus(folder, parsed, texts, space, stop)
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     others = [found.name for found in split_files(folder) if found.stem not in texts]
     if others:
         raise InputError.of(
@@ -93,14 +94,33 @@ def register_features(directory: str | Path, *, name: str, path: str | Path, mod
 def replace_file(path: Path, text: str) -> None:
     """Write a text file that appears whole or not at all."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    with writing(path):
+        try:
+            with open(scratch, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(scratch, path)
+        finally:
+            scratch.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A full disk or a missing permission is a fault that the user can mend.
+
+    Raises:
+        InputError: naming the path, in place of an OSError.
+    """
     try:
-        with open(scratch, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        raise InputError.of(
+            where=path,
+            expected="room on the disk and permission to write",
+            found=error.strerror or type(error).__name__,
+            remedy="mend it, or name another folder",
+        ) from error
 
 
 def _table(rows: Sequence[Mapping[str, str]], path: Path) -> str:

@@ -78,8 +78,11 @@ def load_pickle(path: Path, what: str) -> dict[str, Any]:
         )
     if path.stat().st_size == 0:
         raise InputError.of(where=path, expected=what, found="an empty file", remedy="download it again")
+    allowed = torch.serialization.get_safe_globals()
+    # leaving the context forgets all its classes, also those that somebody had allowed before
+    classes = [each for each in _harmless() if each not in allowed]
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_harmless()):
+        with warnings.catch_warnings(), torch.serialization.safe_globals(classes):
             warnings.simplefilter("ignore")  # torch warns about its own older file forms
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -63,7 +63,7 @@ def span(
         (start, end) with start ≥ 0; end stays None where it was.
 
     Raises:
-        InputError: not finite, negative, start ≥ end, or outside the medium.
+        InputError: not finite, negative, start ≥ end, outside the medium, or a medium that holds nothing.
     """
     begin = 0.0 if start is None else float(start)
     stop = math.inf if end is None else float(end)
@@ -78,6 +78,13 @@ def span(
             expected="0 ≤ start < end, in seconds",
             found=f"start {start}, end {end}",
             remedy="correct the times of the clip",
+        )
+    if seconds is not None and seconds <= 0:
+        raise InputError.of(
+            where=at,
+            expected="a medium that lasts longer than 0 s",
+            found="one without a sample or picture",
+            remedy="name the right file or leave this cell of the corpus empty",
         )
     if seconds is not None and (begin >= seconds or (end is not None and stop > seconds + END_SLACK)):
         raise InputError.of(

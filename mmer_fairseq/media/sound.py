@@ -82,7 +82,7 @@ def load_sound(
             where=at,
             expected="sound",
             found=f"silence: all samples of {len(sound) / rate:.2f} s are equal",
-            remedy="name the right file, leave this cell of the corpus empty, or allow silent sound",
+            remedy="name the right file, leave this cell of the corpus empty, or add --allow-silent",
         )
     return torch.from_numpy(sound)
 

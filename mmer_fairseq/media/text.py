@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import logging
@@ -115,12 +116,7 @@ def train_sentencepiece(
     sentences = [" ".join(line.split()) for line in lines]
     sentences = [sentence for sentence in sentences if sentence]
     if not sentences:
-        raise InputError.of(
-            where=path,
-            expected="transcripts to train a tokenizer on",
-            found="none with a word in it",
-            remedy="fill the column `text` of the split",
-        )
+        raise _no_words(path)
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -141,24 +137,45 @@ def train_sentencepiece(
         )
     except RuntimeError as error:
         characters = len(set("".join(sentences)))
+        if vocab_size >= characters + 5:  # room enough: it found nothing but blanks of other alphabets
+            raise _no_words(path) from error
         raise InputError.of(
             where=path,
             expected=f"a vocabulary with room for {characters} distinct characters and 4 special pieces",
-            found=f"vocab_size {vocab_size} ('{str(error).splitlines()[-1].strip()}')",
+            found=f"vocab_size {vocab_size}",
             remedy=f"raise the vocabulary size to {characters + 5} or more",
         ) from error
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     # Renamed when whole: nobody ever reads half a model.
     draft = target.with_name(f".{target.name}.{os.getpid()}")
-    draft.write_bytes(model.getvalue())
-    os.replace(draft, target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(model.getvalue())
+        os.replace(draft, target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise InputError.of(
+            where=target,
+            expected="a place to write the model to",
+            found=error.strerror or type(error).__name__,
+            remedy="name another file, or make the folder writable",
+        ) from error
     pieces = SentencePieceTokenizer(target).vocab_size
     if pieces < vocab_size:
         logger.warning(
             "%s: the transcripts give only %d pieces, not the %d asked for", target, pieces, vocab_size
         )
     return pieces
+
+
+def _no_words(path: PathLike) -> InputError:
+    return InputError.of(
+        where=path,
+        expected="transcripts to train a tokenizer on",
+        found="none with a word in it",
+        remedy="fill the column `text` of the split",
+    )
 
 
 def ids_from_text(text: str, vocab_size: int, where: Optional[str] = None) -> Tensor:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from mmer_fairseq.corpus.textfile import read_utf8
+from mmer_fairseq.corpus.textfile import read_utf8, unreadable
 
 
 def read(path: Path, where: str | None = None) -> tuple[str | None, list[str]]:
@@ -38,6 +39,7 @@ def test_byte_order_mark_and_line_ends(tmp_path: Path, content: bytes) -> None:
             "one".encode("utf-16"),
             "t.txt:1: expected text in UTF-8; found byte 0xff at position 0. Save the file as UTF-8.",
         ),
+        (b"one\n\0\0", "t.txt:2: expected text; found a NUL character. Save the file as UTF-8 text."),
     ],
 )
 def test_faults(tmp_path: Path, content: bytes | None, fault: str) -> None:
@@ -50,6 +52,29 @@ def test_a_folder(tmp_path: Path) -> None:
     (tmp_path / "t.txt").mkdir()
     fault = "t.txt: expected a transcript; found a folder. Correct the path or add the file."
     assert read(tmp_path / "t.txt") == (None, [fault])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("locked", ["folder/t.txt", "folder"])
+def test_a_file_without_permission(tmp_path: Path, locked: str) -> None:
+    path = tmp_path / "folder" / "t.txt"
+    path.parent.mkdir()
+    path.write_text("one")
+    (tmp_path / locked).chmod(0)
+    try:
+        fault = (
+            "t.txt: expected a transcript; found Permission denied. Make the file and its folder readable."
+        )
+        assert read(path) == (None, [fault])
+    finally:
+        (tmp_path / locked).chmod(0o700)
+
+
+def test_a_file_without_permission_as_everybody(tmp_path: Path) -> None:
+    error = unreadable("t.txt", "a transcript", PermissionError(13, "Permission denied"), "train.tsv:7")
+    assert str(error) == (
+        "train.tsv:7: expected a transcript; found Permission denied: t.txt. Make the file and its folder readable."
+    )
 
 
 def test_the_row_that_names_the_file(tmp_path: Path) -> None:

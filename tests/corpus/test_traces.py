@@ -119,7 +119,9 @@ def test_faults_of_npy(tmp_path: Path, array: np.ndarray, found: str) -> None:
 @pytest.mark.parametrize("content", [b"", b"valence,arousal\n", b"\x93NUMPY"])
 def test_foreign_npy(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "t.npy").write_bytes(content)
-    with pytest.raises(
-        InputError, match=r"^train.tsv:2: expected a .npy file of floats.*Write it with numpy"
-    ):
+    with pytest.raises(InputError) as caught:
         read(tmp_path / "t.npy")
+    assert str(caught.value).replace(f"{tmp_path}/", "") == (
+        "train.tsv:2: expected a .npy file of floats [T, 2]; found a file of another kind, or a damaged one: t.npy. "
+        "Write it with numpy.save."
+    )

@@ -39,15 +39,25 @@ CASES = [
     (
         "a\thappy\n",
         [
-            "train.tsv:1: expected the columns to be among id, text, video, emotion; found 'a'. Remove it, "
-            "or name "
-            "it under 'other_columns' in corpus.yaml.",
-            "train.tsv:1: expected the columns to be among id, text, video, emotion; found 'happy'. Remove "
-            "it, or "
-            "name it under 'other_columns' in corpus.yaml.",
             "train.tsv:1: expected a header with the columns id, emotion; found a, happy (no id, emotion). "
             "Write "
             "the column names in the first line.",
+        ],
+    ),
+    (
+        "id\ttext\temotoin\na\tx\thappy\n",
+        [
+            "train.tsv:1: expected a header with the columns id, emotion; found id, text, emotoin (no emotion). "
+            "Rename 'emotoin' to 'emotion', or correct corpus.yaml."
+        ],
+    ),
+    (
+        "name\temotion\na\thappy\n",
+        [
+            "train.tsv:1: expected a header with the columns id, emotion; found name, emotion (no id). "
+            "Write the column names in the first line.",
+            "train.tsv:1: expected the columns to be among id, text, video, emotion; found 'name'. "
+            "Remove it, or name it under 'other_columns' in corpus.yaml.",
         ],
     ),
     (

@@ -141,6 +141,13 @@ def test_harmless_classes_of_old_checkpoints_load(tmp_path, monkeypatch):
     assert AverageMeter not in torch.serialization.get_safe_globals()
 
 
+def test_loading_forgets_no_class_that_was_allowed_before(tmp_path):
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        torch.save({"a": 1}, tmp_path / "x.pt")
+        load_pickle(tmp_path / "x.pt", "anything")
+        assert argparse.Namespace in torch.serialization.get_safe_globals()
+
+
 def test_without_fairseq_the_message_says_so():
     with pytest.raises(
         InputError, match=r"expected fairseq, to read its checkpoint; found none .* Pip install"

@@ -90,3 +90,12 @@ def test_span_refuses_times_outside_the_medium(start, end, found: str):
         f"a.wav: expected start and end inside the medium, which lasts 2.000 s; found {found}. "
         "Correct the times of the clip or name the right file."
     )
+
+
+def test_span_refuses_a_medium_that_holds_nothing():
+    with pytest.raises(InputError) as error:
+        clock.span(None, None, 0.0, "a.wav")
+    assert str(error.value) == (
+        "a.wav: expected a medium that lasts longer than 0 s; found one without a sample or picture. "
+        "Name the right file or leave this cell of the corpus empty."
+    )

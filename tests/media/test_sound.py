@@ -212,7 +212,7 @@ def test_silence_is_said_unless_allowed(tmp_path: Path, value: float):
         load_sound(path, where="train.tsv:4")
     assert str(error.value) == (
         f"train.tsv:4: {path}: expected sound; found silence: all samples of 1.00 s are equal. "
-        "Name the right file, leave this cell of the corpus empty, or allow silent sound."
+        "Name the right file, leave this cell of the corpus empty, or add --allow-silent."
     )
     assert load_sound(path, allow_silent=True).shape == (16000,)
 

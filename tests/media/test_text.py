@@ -76,7 +76,7 @@ def test_a_tokenizer_travels_to_workers(model: Path):
 
 
 def test_nothing_to_train_on(tmp_path: Path):
-    for lines in ([], ["", " \n"]):
+    for lines in ([], ["", " \n"], ["\u200b"]):
         with pytest.raises(InputError) as error:
             train_sentencepiece(lines, tmp_path / "a.model")
         assert str(error.value) == (
@@ -88,13 +88,19 @@ def test_nothing_to_train_on(tmp_path: Path):
 def test_a_vocabulary_without_room_for_the_characters(tmp_path: Path):
     with pytest.raises(InputError) as error:
         train_sentencepiece(LINES, tmp_path / "a.model", vocab_size=10)
-    text = str(error.value)
-    assert text.startswith(
+    assert str(error.value) == (
         f"{tmp_path / 'a.model'}: expected a vocabulary with room for 23 distinct characters "
-        "and 4 special pieces; found vocab_size 10 ('"
+        "and 4 special pieces; found vocab_size 10. Raise the vocabulary size to 28 or more."
     )
-    assert text.endswith("Raise the vocabulary size to 28 or more.")
     train_sentencepiece(LINES, tmp_path / "a.model", vocab_size=28)
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path):
+    (tmp_path / "file").write_text("x")
+    for path, found in (("file/a.model", "Not a directory|File exists"), (".", "Is a directory|.*")):
+        with pytest.raises(InputError, match=f"expected a place to write the model to; found ({found})"):
+            train_sentencepiece(LINES, tmp_path / path, vocab_size=100)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
 def test_files_that_are_no_tokenizer(tmp_path: Path):

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from mmer_fairseq import metrics
 from mmer_fairseq.criterions import predictions as criterion
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.plots.predictions import Predictions, read_predictions
@@ -76,7 +77,10 @@ LOGITS = torch.tensor([[2.0, -1.0], [-1.0, 3.0], [-2.0, -1.0]])
 )
 def test_what_the_criterion_writes(tmp_path: Path, kind, objective, scores, target, prediction) -> None:
     writer = criterion.Predictions(
-        str(tmp_path / "x.tsv"), SimpleNamespace(kind=kind, names=("v", "a")), objective
+        str(tmp_path / "x.tsv"),
+        SimpleNamespace(kind=kind, names=("v", "a")),
+        objective,
+        metrics.build(kind, ("v", "a"), objective).predict,
     )
     writer.add(torch.arange(3), scores, target)
     writer.write(SimpleNamespace(clips=[SimpleNamespace(id=f"clip{k}", split="test") for k in range(3)]))
@@ -88,7 +92,7 @@ def test_what_the_criterion_writes(tmp_path: Path, kind, objective, scores, targ
 
 def test_a_trace_that_the_criterion_writes(tmp_path: Path) -> None:
     writer = criterion.Predictions(
-        str(tmp_path / "x.tsv"), SimpleNamespace(kind="trace", names=("v",)), "ccc"
+        str(tmp_path / "x.tsv"), SimpleNamespace(kind="trace", names=("v",)), "ccc", lambda scores: scores
     )
     target = torch.tensor([[[0.5], [float("nan")], [0.0]]])
     writer.add(torch.tensor([0]), torch.zeros(1, 3, 1), target, torch.tensor([[False, False, True]]))
