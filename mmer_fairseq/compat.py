@@ -6,6 +6,7 @@ Applied once by :func:`apply`, when fairseq imports the user-dir, before it read
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import os
 import shutil
@@ -16,6 +17,7 @@ from typing import Any, Callable
 import torch
 import torch.distributed as dist
 
+from mmer_fairseq import compat_faults
 from mmer_fairseq.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -23,7 +25,7 @@ logger = logging.getLogger(__name__)
 #: The command that runs (``train``, ``validate`` or ``""``) and its whole configuration, once fairseq has read it.
 RUN: dict[str, Any] = {"command": "", "cfg": None}
 
-#: fairseq's early-stopping counters; the task keeps them in its checkpoint state.
+#: fairseq's early-stopping counters, which checkpoints keep.
 EARLY_STOP: dict[str, Any] = {}
 
 _applied = False
@@ -41,7 +43,9 @@ def apply() -> None:
     one_model_under_torchrun()
     ddp_without_gpu()
     gather_of_any_size()
+    broadcast_of_any_object()
     atomic_checkpoint_copy()
+    compat_faults.readable_checkpoint_faults()
     checked_and_resumable_selection()
     exact_numbers_in_logs()
 
@@ -50,9 +54,11 @@ def readable_errors() -> None:
     """A fault in the user's input ends a run with its message alone, no traceback.
 
     Why: the message names file, line and remedy; fifty lines of fairseq's frames above it hide it. torch wraps
-    an error of a data-loader worker or a spawned process in text, hence the search in the message.
+    an error of a data-loader worker or a spawned process in text, hence the search in the message. hydra prints
+    errors itself unless told to pass them on (hydra 1.0 even fails to, from Python 3.10 on).
     Can go: when fairseq reports user errors itself.
     """
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     previous = sys.excepthook
     marker = f"{InputError.__module__}.{InputError.__qualname__}: "
 
@@ -101,8 +107,9 @@ def one_model_under_torchrun() -> None:
     """``torchrun --nproc-per-node N … fairseq-train --cpu`` trains one model, data-parallel over gloo.
 
     Why: fairseq-fixed keeps a world size of 1 there and trains N models that overwrite each other; fairseq 0.12.2
-    divides by the number of GPUs, which is 0. The same happens with one GPU a node. Also remembers the whole
-    configuration, which tasks never see. Can go: when fairseq takes its world size from torchrun.
+    divides by the number of GPUs, which is 0. The same happens with one GPU a node. Also remembers command and whole
+    configuration, which tasks never see, in the processes that fairseq spawns too. Can go: when fairseq takes its
+    world size from torchrun.
     """
     from fairseq.distributed import utils as distributed_utils
 
@@ -110,10 +117,9 @@ def one_model_under_torchrun() -> None:
 
     def call_main(cfg: Any, main: Callable[..., None], **kwargs: Any) -> None:
         module = sys.modules.get(main.__module__)
-        RUN["command"] = {"fairseq_cli.train": "train", "fairseq_cli.validate": "validate"}.get(
+        command = {"fairseq_cli.train": "train", "fairseq_cli.validate": "validate"}.get(
             _real_name(module), ""
         )
-        RUN["cfg"] = cfg
         world = _torchrun_world_size()
         settings = cfg.distributed_training
         if world > 1 and settings.distributed_init_method is None:
@@ -125,9 +131,15 @@ def one_model_under_torchrun() -> None:
             settings.device_id = int(os.environ.get("LOCAL_RANK", 0)) if on_gpu else 0
             if not on_gpu:
                 settings.distributed_backend = "gloo"
-        original(cfg, main, **kwargs)
+        original(cfg, functools.partial(_remember_and_run, command, main), **kwargs)
 
     distributed_utils.call_main = call_main
+
+
+def _remember_and_run(command: str, main: Callable[..., None], cfg: Any, **kwargs: Any) -> None:
+    RUN.update(command=command, cfg=cfg)
+    compat_faults.check_flags(cfg, command)
+    main(cfg, **kwargs)
 
 
 def train_subset() -> str:
@@ -154,23 +166,27 @@ def _real_name(module: Any) -> str:
     return spec.name if spec is not None else getattr(module, "__name__", "")
 
 
-def refuse_lost_torchrun() -> None:
-    """Stop when torchrun started several processes but fairseq is about to train alone in each.
+def connect_hydra(task_cfg: Any) -> None:
+    """``fairseq-hydra-train``: learn the whole configuration; under torchrun, start again as one model.
 
-    Why: ``fairseq-hydra-train`` reads its configuration before it imports the user-dir, too late for
-    :func:`one_model_under_torchrun`. Can go: with that function.
+    Why: it reads its configuration before it imports the user-dir, too late for :func:`one_model_under_torchrun`.
+    Can go: with that function.
+
+    Args:
+        task_cfg: the task's part of the configuration, which knows the whole it belongs to.
     """
-    world = _torchrun_world_size()
-    if world > 1 and not dist.is_initialized():
-        raise InputError.of(
-            where="torchrun",
-            expected=f"{world} processes that train one model",
-            found="processes that fairseq did not connect",
-            remedy="use fairseq-train in place of fairseq-hydra-train, or add to the latter "
-            f"distributed_training.distributed_world_size={world} distributed_training.distributed_init_method=env:// "
-            "distributed_training.distributed_rank=$RANK distributed_training.distributed_no_spawn=true "
-            "distributed_training.distributed_backend=gloo",
-        )
+    import fairseq_cli.train as program
+    from fairseq.distributed import utils as distributed_utils
+    from hydra.core.hydra_config import HydraConfig
+
+    if RUN["cfg"] is not None or not HydraConfig.initialized():
+        return
+    RUN.update(command="train", cfg=task_cfg._get_root())
+    compat_faults.check_flags(RUN["cfg"], "train")
+    if _torchrun_world_size() > 1 and not dist.is_initialized():
+        program.logger.handlers.clear()  # --log-file, which is opened again
+        distributed_utils.call_main(RUN["cfg"], program.main)
+        sys.exit()
 
 
 def ddp_without_gpu() -> None:
@@ -229,6 +245,22 @@ def gather_of_any_size() -> None:
     distributed_utils.all_gather_list = all_gather_list
 
 
+def broadcast_of_any_object() -> None:
+    """Hand a checkpoint's settings to the other processes of a resumed run with torch's own function.
+
+    Why: fairseq reads what its first process sent with ``torch.load``, which refuses the settings' class from torch 2.6
+    on. Can go: when fairseq uses ``broadcast_object_list``.
+    """
+    from fairseq.distributed import utils as distributed_utils
+
+    def broadcast(obj: Any, src_rank: int, group: Any, dist_device: torch.device) -> Any:
+        box = [obj]
+        dist.broadcast_object_list(box, src=src_rank, group=group, device=dist_device)
+        return box[0]
+
+    distributed_utils._broadcast_object_slow = broadcast
+
+
 def atomic_checkpoint_copy() -> None:
     """``checkpoint_last.pt`` is either the old file or the new one, whenever the process is killed.
 
@@ -264,6 +296,10 @@ def checked_and_resumable_selection() -> None:
     in memory only, so that a killed and resumed run stops at another epoch; a run that was over (by patience or
     ``--max-update``) trains on when it is started again. Can go: when fairseq does all three.
     """
+    from fairseq.trainer import Trainer
+
+    Trainer.state_dict = _with_early_stop(Trainer.state_dict)
+    Trainer.load_checkpoint = _restoring_early_stop(Trainer.load_checkpoint)
     for room in _train_modules():
         room.train = _over_stays_over(room.train)
         room.get_valid_stats = _checked_valid_stats(room.get_valid_stats)
@@ -289,6 +325,27 @@ def _kept_early_stop(original: Callable[..., Any]) -> Callable[..., Any]:
         return stop
 
     return should_stop_early
+
+
+def _with_early_stop(original: Callable[..., Any]) -> Callable[..., Any]:
+    def state_dict(trainer: Any) -> dict[str, Any]:
+        state = original(trainer)
+        state["extra_state"]["early_stop"] = dict(EARLY_STOP)
+        return state
+
+    return state_dict
+
+
+def _restoring_early_stop(original: Callable[..., Any]) -> Callable[..., Any]:
+    def load_checkpoint(
+        trainer: Any, file: str, reset_optimizer: bool = False, *rest: Any, reset_meters: bool = False
+    ) -> Any:
+        extra = original(trainer, file, reset_optimizer, *rest, reset_meters=reset_meters)
+        if extra and not (reset_optimizer or reset_meters):  # when fairseq keeps its best score, too
+            EARLY_STOP.update(extra.get("early_stop", {}))
+        return extra
+
+    return load_checkpoint
 
 
 def _over_stays_over(original: Callable[..., Any]) -> Callable[..., Any]:

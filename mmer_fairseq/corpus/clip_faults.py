@@ -69,9 +69,7 @@ def inspect_clip(
     return finding
 
 
-def _check_medium(
-    clip: Clip, modality: str, decode: bool, text_form: str, options: RawOptions
-) -> float:
+def _check_medium(clip: Clip, modality: str, decode: bool, text_form: str, options: RawOptions) -> float:
     """Seconds of the clip in one of its media (0: it has no clock)."""
     if modality == "text":
         _check_text(clip, text_form)

@@ -119,7 +119,7 @@ def writing(path: Path) -> Iterator[None]:
             where=path,
             expected="room on the disk and permission to write",
             found=error.strerror or type(error).__name__,
-            remedy="mend it, or name another folder",
+            remedy="mend it and run the same command again",
         ) from error
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import torch.distributed as dist
 from torch import Tensor
 
+from mmer_fairseq.errors import InputError
+
 #: Separates the values of a cell that holds several.
 JOIN = "|"
 
@@ -27,6 +29,9 @@ class Predictions:
         labels: the label space (``kind``, ``names``).
         objective: says how logits become scores.
         decide: logits → decisions, the same as the metrics'.
+
+    Raises:
+        InputError: the file cannot be written, or holds something else that would be lost.
     """
 
     def __init__(self, path: str, labels: Any, objective: str, decide: Callable[[Tensor], Tensor]) -> None:
@@ -37,6 +42,35 @@ class Predictions:
         self.decide = decide
         self._rows: dict[int, tuple[Tensor, Tensor, Tensor, Tensor | None]] = {}
         self._written: dict[str, list[str]] = {}
+        self._check_path()
+
+    def _check_path(self) -> None:
+        """Before the first batch, not after the last."""
+        found, remedy = "", "name another file"
+        try:
+            if self.path.exists():
+                with open(self.path, "rb") as file:
+                    if file.read(9) not in (b"", b"id\tsplit\t"):
+                        found = "a file of another kind, which would be lost"
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            trial = self._partial()
+            trial.touch()
+            trial.unlink()
+        except OSError as error:
+            found, remedy = (
+                error.strerror or type(error).__name__,
+                "name a file in a folder that can be written",
+            )
+        if found:
+            raise InputError.of(
+                where=f"--save-predictions {self.path}",
+                expected="a new file, or predictions of an earlier run",
+                found=found,
+                remedy=remedy,
+            )
+
+    def _partial(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.{os.getpid()}")
 
     def add(self, index: Tensor, logits: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
         """Collect a batch.
@@ -79,8 +113,7 @@ class Predictions:
         ]
         header = ["id", "split"] + (["step"] if self.kind == "trace" else []) + ["target", "prediction"]
         header += [f"score_{name}" for name in self.names]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f"{self.path.name}.partial")
+        partial = self._partial()
         lines = ["\t".join(header)] + [line for lines in self._written.values() for line in lines]
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
         os.replace(partial, self.path)

@@ -75,16 +75,20 @@ class EmotionDataset(FairseqDataset):
         self.epoch = 1
         for source in self.sources.values():
             source.check(self.clips)
-        self.steps = self._count_steps(Durations(directory))
+        self.steps, self.seconds = self._measure(Durations(directory))
 
-    def _count_steps(self, durations: Durations) -> np.ndarray:
+    def _measure(self, durations: Durations) -> tuple[np.ndarray, np.ndarray]:
+        """Steps of each clip, all modalities together, and its duration in seconds, likewise."""
         steps = np.zeros(len(self.clips), dtype=np.int64)
+        seconds = np.zeros(len(self.clips))
         for index, clip in enumerate(with_progress(self.clips, len(self.clips), "reading durations")):
             for source in self.sources.values():
                 if source.present(clip):
-                    steps[index] += self._steps(source, clip, durations)
+                    here = self._steps(source, clip, durations)
+                    steps[index] += here
+                    seconds[index] += durations.of_clip(source, clip, here)
         durations.save()
-        return np.maximum(steps, 1)
+        return np.maximum(steps, 1), seconds
 
     def _steps(self, source: Source, clip: Clip, durations: Durations) -> int:
         try:
@@ -149,16 +153,26 @@ class EmotionDataset(FairseqDataset):
         from long to short: a batch that does not fit into memory shows at once.
         """
         if not self.shuffle:
-            return np.argsort(-self.steps, kind="stable")
+            return np.argsort(-self.seconds, kind="stable")
         random = np.random.default_rng((self.seed, self.epoch))
         order = random.permutation(len(self))
         blocks = []
         for start in range(0, len(order), WINDOW):
             window = order[start : start + WINDOW]
-            window = window[np.argsort(self.steps[window], kind="stable")]
+            window = window[np.argsort(self.seconds[window], kind="stable")]
             blocks += [window[at : at + BLOCK] for at in range(0, len(window), BLOCK)]
         # a block is sorted inside, too: shuffle it, or small batches would go from short to long in each of them
         return np.concatenate([random.permutation(blocks[k]) for k in random.permutation(len(blocks))])
+
+    def too_long(self, index: int, limit: float) -> InputError:
+        """The fault that a clip does not fit into a batch of ``--max-tokens``."""
+        clip = self.clips[index]
+        return InputError.of(
+            where=clip.where,
+            expected=f"at most {limit} steps (--max-tokens)",
+            found=f"{self.num_tokens(index)} in clip {clip.id}",
+            remedy="raise --max-tokens, or shorten streams with --max-sample-size or --max-frames",
+        )
 
     def batch_by_size(
         self,
@@ -172,6 +186,10 @@ class EmotionDataset(FairseqDataset):
         fairseq-fixed drops a last batch that is no multiple of ``--required-batch-size-multiple`` (8 by default),
         in evaluation too, so the option is not passed on.
         """
+        if max_tokens is not None and len(indices):
+            longest = int(indices[np.argmax(self.steps[indices])])
+            if self.steps[longest] > max_tokens:  # fairseq would fail on an assertion
+                raise self.too_long(longest, max_tokens)
         batches = super().batch_by_size(indices, max_tokens=max_tokens, max_sentences=max_sentences)
         batched = sum(len(batch) for batch in batches)
         assert batched == len(indices), f"{batched} of {len(indices)} clips in the batches"

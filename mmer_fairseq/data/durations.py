@@ -10,8 +10,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from mmer_fairseq.corpus import Clip
+from mmer_fairseq.corpus.streams import RawOptions
 from mmer_fairseq.data.sources import RawSource, StoredSource
+from mmer_fairseq.errors import InputError
 
+#: Speaking rate by which a text counts as a duration: about 200 words a minute.
+SECONDS_A_WORD = 0.3
 #: Clips from which on a progress bar is worth its lines.
 MANY = 500
 
@@ -46,6 +50,28 @@ class Durations:
             self._seconds[key] = source.seconds(clip)
             self._changed = True
         return self._seconds[key]
+
+    def of_clip(self, source: RawSource | StoredSource, clip: Clip, steps: int) -> float:
+        """How long this modality of this clip lasts, in seconds, for putting clips of similar length together.
+
+        The medium decides where there is one, also when its stored features are read: so both ways of training
+        see the clips in the same order.
+
+        Args:
+            source: what is read.
+            clip: has the modality.
+            steps: that the source gives.
+        """
+        medium = clip.media.get(source.modality)
+        if medium and not clip.stores(source.modality):
+            if source.modality == "text":
+                return SECONDS_A_WORD * len(medium.split())
+            try:
+                return self(RawSource(source.modality, RawOptions()), clip)
+            except InputError:
+                pass  # features whose medium is gone or broken; reading a medium itself says what is wrong
+        rate = source.store.rate if isinstance(source, StoredSource) else 0.0
+        return steps / rate if rate else SECONDS_A_WORD * steps
 
     def save(self) -> None:
         """Write what was learnt, if the corpus folder can be written to."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor
 
 from mmer_fairseq.corpus import MODALITIES, Corpus
 from mmer_fairseq.corpus.streams import RawOptions
 from mmer_fairseq.data.dataset import Source, nothing
+from mmer_fairseq.data.flags import StreamFlags, check_modalities, check_numbers, comma_list, name_unused
 from mmer_fairseq.data.sources import RawSource, StoredSource
 from mmer_fairseq.encoders import DEFAULTS, ENCODERS, parse_spec
 from mmer_fairseq.encoders.base import StreamSpec
@@ -26,29 +27,6 @@ logger = logging.getLogger(__name__)
 ROBERTA_VOCABULARY = 50265
 #: What a modality's media become.
 FORMS = {"text": "tokens", "audio": "samples", "video": "frames", "physio": "features"}
-
-
-class StreamFlags(Protocol):
-    """The task's flags that say how streams are read, see ``EmotionPredictionConfig``."""
-
-    modalities: str | None
-    features: str | None
-    text_encoder: str | None
-    audio_encoder: str | None
-    video_encoder: str | None
-    physio_encoder: str | None
-    freeze: str | None
-    finetune: str | None
-    tokenizer: str | None
-    gpt2_bpe: str | None
-    sample_rate: int
-    max_sample_size: int | None
-    min_sample_size: int | None
-    frame_rate: float
-    frame_size: int
-    max_frames: int
-    max_text_tokens: int
-    allow_silent: bool
 
 
 @dataclass(frozen=True)
@@ -83,6 +61,7 @@ def plan_streams(flags: StreamFlags, corpus: Corpus) -> dict[str, Stream]:
     Raises:
         InputError: a flag names something that does not exist or does not fit.
     """
+    check_numbers(flags)
     stores = _named_stores(flags, corpus)
     here = {m: _stores_of(corpus, m) for m in MODALITIES}
     chosen = _chosen(flags.modalities, {m for m, stored in here.items() if stored is not None})
@@ -112,28 +91,17 @@ def plan_streams(flags: StreamFlags, corpus: Corpus) -> dict[str, Stream]:
             found="none that can be read",
             remedy="fill these columns, or name stored features with --features",
         )
+    name_unused(flags, streams)
     return streams
-
-
-def comma_list(text: str | None) -> list[str]:
-    """``"a, b"`` → ``["a", "b"]``."""
-    return [part.strip() for part in (text or "").split(",") if part.strip()]
-
-
-def _check_modalities(names: Iterable[str], flag: str) -> None:
-    for name in names:
-        if name not in MODALITIES:
-            raise InputError.of(
-                where=flag,
-                expected=f"modalities out of {', '.join(MODALITIES)}",
-                found=repr(name),
-                remedy="correct the name",
-            )
 
 
 def _chosen(flag: str | None, present: set[str]) -> set[str]:
     names = comma_list(flag)
-    _check_modalities(names, "--modalities")
+    if flag and not names:
+        raise InputError.of(
+            where="--modalities", expected="names separated by commas", found=repr(flag), remedy="name some"
+        )
+    check_modalities(names, "--modalities")
     for name in names:
         if name not in present:
             raise InputError.of(
@@ -184,7 +152,14 @@ def _named_stores(flags: StreamFlags, corpus: Corpus) -> dict[str, FeatureStore]
                 found=repr(part),
                 remedy="name the modality and the store",
             )
-        _check_modalities([modality], "--features")
+        check_modalities([modality], "--features")
+        if modality in stores:
+            raise InputError.of(
+                where="--features",
+                expected=f"one store for {modality}",
+                found=f"{stores[modality].name} and {name}",
+                remedy="leave one of them",
+            )
         stores[modality] = _open(name, modality, corpus)
     return stores
 
@@ -207,13 +182,21 @@ def _open(name: str, modality: str, corpus: Corpus) -> FeatureStore:
             found=f"{name}, which holds {entry.modality}",
             remedy=f"write --features {entry.modality}={name}",
         )
-    return FeatureStore.open(entry.path)
+    store = FeatureStore.open(entry.path)
+    if store.modality != modality:
+        raise InputError.of(
+            where=entry.path,
+            expected=f"a store of {modality} features, as {corpus.directory} says",
+            found=f"one made from {store.modality}",
+            remedy=f"correct 'modality' of {name} in corpus.yaml",
+        )
+    return store
 
 
 def _frozen(flags: StreamFlags, modality: str) -> bool | None:
     freeze, finetune = comma_list(flags.freeze), comma_list(flags.finetune)
-    _check_modalities(freeze, "--freeze")
-    _check_modalities(finetune, "--finetune")
+    check_modalities(freeze, "--freeze")
+    check_modalities(finetune, "--finetune")
     if modality in freeze and modality in finetune:
         raise InputError.of(
             where="--freeze and --finetune",
@@ -239,7 +222,7 @@ def _stored(flags: StreamFlags, modality: str, store: FeatureStore) -> Stream:
 
 def _raw(flags: StreamFlags, modality: str, corpus: Corpus) -> Stream:
     encoder = getattr(flags, f"{modality}_encoder") or DEFAULTS[modality]
-    entry = ENCODERS[parse_spec(encoder)[0]]
+    entry = ENCODERS[parse_spec(encoder, f"--{modality}-encoder")[0]]
     form = FORMS[modality]
     if entry.form != form:
         raise InputError.of(
@@ -280,14 +263,16 @@ def _raw(flags: StreamFlags, modality: str, corpus: Corpus) -> Stream:
 def _tokenizer(flags: StreamFlags, corpus: Corpus) -> Tokenizer:
     if flags.gpt2_bpe:
         return GPT2BPETokenizer.of_folder(flags.gpt2_bpe)
-    path = Path(flags.tokenizer) if flags.tokenizer else Path(corpus.directory) / "tokenizer.model"
+    path = (
+        Path(flags.tokenizer_model) if flags.tokenizer_model else Path(corpus.directory) / "tokenizer.model"
+    )
     if not path.exists():
         raise InputError.of(
             where=path,
             expected="a sentencepiece model for the transcripts",
             found="no such file",
-            remedy=f"run `mmer tokenizer {corpus.directory}`, or name one with --tokenizer or --gpt2-bpe, or leave "
-            "text out with --modalities",
+            remedy=f"run `mmer tokenizer {corpus.directory}`, name one with --tokenizer-model or --gpt2-bpe, or "
+            "leave text out with --modalities",
         )
     return SentencePieceTokenizer(path)
 
@@ -298,3 +283,35 @@ def stream_state(streams: Mapping[str, Stream]) -> dict[str, dict[str, Any]]:
         modality: {**vars(stream.spec), "fingerprint": stream.fingerprint}
         for modality, stream in streams.items()
     }
+
+
+def check_stream(modality: str, trained: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    """Compare a stream with the one that a checkpoint was trained on.
+
+    Args:
+        modality: of both.
+        trained: its :func:`stream_state` in the checkpoint.
+        here: its state now.
+
+    Raises:
+        InputError: what the model gets is something else.
+    """
+    reasons = {
+        "form": "input",
+        "dim": "width of the stored features",
+        "rate": "rate in Hz",
+        "frame_size": "frame size in pixels",
+        "vocab_size": "vocabulary",
+        "encoder": "encoder",
+        "fingerprint": "tokenizer" if modality == "text" else "features' encoder",
+    }
+    for key, name in reasons.items():
+        if key == "encoder" and trained[key].partition(":")[0] == here[key].partition(":")[0]:
+            continue  # the same encoder at another path
+        if trained.get(key) != here.get(key):
+            raise InputError.of(
+                where=f"{modality} stream",
+                expected=f"the checkpoint's {name} ({trained.get(key)})",
+                found=str(here.get(key)),
+                remedy="give the flags, tokenizer and feature stores of the training run",
+            )

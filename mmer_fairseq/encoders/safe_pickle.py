@@ -56,12 +56,13 @@ def _harmless() -> list[Any]:
     return allowed
 
 
-def load_pickle(path: Path, what: str) -> dict[str, Any]:
+def load_pickle(path: Path, what: str, again: str = "download it again") -> dict[str, Any]:
     """Read a file that ``torch.save`` wrote, refusing every class that could run code.
 
     Args:
         path: the file.
         what: what it should be, for messages ("a wav2vec checkpoint of fairseq").
+        again: remedy for a damaged file.
 
     Returns:
         The dictionary it holds, tensors on the CPU.
@@ -77,7 +78,7 @@ def load_pickle(path: Path, what: str) -> dict[str, Any]:
             remedy="name the file that you downloaded",
         )
     if path.stat().st_size == 0:
-        raise InputError.of(where=path, expected=what, found="an empty file", remedy="download it again")
+        raise InputError.of(where=path, expected=what, found="an empty file", remedy=again)
     allowed = torch.serialization.get_safe_globals()
     # leaving the context forgets all its classes, also those that somebody had allowed before
     classes = [each for each in _harmless() if each not in allowed]
@@ -95,7 +96,7 @@ def load_pickle(path: Path, what: str) -> dict[str, Any]:
                 found=f"an object of the class '{name}', which loading would have to run",
                 remedy="use the published file, or save its tensors alone again with torch.save",
             ) from error
-        raise _broken(path, what, error) from error
+        raise _broken(path, what, error, again) from error
     # torch and the unpickler raise these for bytes that mean nothing to them
     except (
         RuntimeError,
@@ -109,7 +110,7 @@ def load_pickle(path: Path, what: str) -> dict[str, Any]:
         OverflowError,
         MemoryError,
     ) as error:
-        raise _broken(path, what, error) from error
+        raise _broken(path, what, error, again) from error
     if not isinstance(content, dict):
         raise InputError.of(
             where=path, expected=what, found=f"a saved {type(content).__name__}", remedy="name the right file"
@@ -117,15 +118,18 @@ def load_pickle(path: Path, what: str) -> dict[str, Any]:
     return content
 
 
-def _broken(path: Path, what: str, error: Exception) -> InputError:
-    with open(path, "rb") as file:
-        start = file.read(4)
+def _broken(path: Path, what: str, error: Exception, again: str) -> InputError:
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4)
+    except OSError as closed:
+        found = closed.strerror or type(closed).__name__
+        return InputError.of(where=path, expected=what, found=found, remedy="make the file readable")
     torch_file = start.startswith(b"PK")
     found = "a torch file that is cut off or damaged" if torch_file else "a file that torch cannot read"
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
     return InputError.of(
         where=path,
         expected=what,
-        found=f"{found} of {path.stat().st_size} bytes ({reason})",
-        remedy="download it again, and check that it is the right file",
+        found=f"{found}, of {path.stat().st_size} bytes",
+        remedy=f"check that it is the right file; {again}",
     )

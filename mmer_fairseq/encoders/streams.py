@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmer_fairseq.encoders.base import StreamSpec
-from mmer_fairseq.encoders.registry import build_encoder
+from mmer_fairseq.encoders.registry import ENCODERS, build_encoder, encoder_name, parse_spec
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.modules.masks import padding_mask
 
@@ -35,7 +35,11 @@ class StreamEncoders(nn.Module):
         self.projection = nn.ModuleDict()
         for modality, spec in specs.items():
             spec = spec if dropout is None else replace(spec, dropout=dropout)
-            encoder = build_encoder(spec, self.widths[modality])
+            # Weights read from a file draw random numbers for nothing; without the fork the network would start
+            # from other weights than one that is trained on the same encoder's stored features.
+            given = ENCODERS[parse_spec(encoder_name(spec))[0]].pretrained
+            with torch.random.fork_rng(devices=[], enabled=given):
+                encoder = build_encoder(spec, self.widths[modality])
             self.encoder[modality] = encoder
             if encoder.dim != self.widths[modality]:
                 self.projection[modality] = nn.Linear(encoder.dim, self.widths[modality])

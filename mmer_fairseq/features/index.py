@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmer_fairseq.corpus.write import writing
 from mmer_fairseq.errors import InputError
 
 FORMAT = "mmer feature store"
@@ -68,11 +69,12 @@ def shard_name(number: int) -> str:
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file that is either there whole or not at all."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(partial, "w", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    with writing(path):
+        with open(partial, "w", encoding="utf-8") as file:
+            json.dump(content, file, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
 
 
 def read_header(path: Path, made: Made) -> tuple[Shard, dict[str, str]]:
@@ -92,11 +94,12 @@ def read_header(path: Path, made: Made) -> tuple[Shard, dict[str, str]]:
                 raise ValueError("its header is not one of safetensors")
             header = json.loads(file.read(length))
         ours = json.loads(header.pop("__metadata__")["mmer"])
-        if ours["made"] != asdict(made):
+        other = {key: value for key, value in asdict(made).items() if ours["made"].get(key) != value}
+        if other:
             raise InputError.of(
                 where=path,
-                expected=f"vectors made as the rest of the store: {asdict(made)}",
-                found=f"{ours['made']}",
+                expected=f"vectors made as the rest of the store: {_listed(other, other)}",
+                found=_listed(other, ours["made"]),
                 remedy=_AGAIN,
             )
         if set(header) != set(ours["crc32"]):
@@ -110,10 +113,7 @@ def read_header(path: Path, made: Made) -> tuple[Shard, dict[str, str]]:
             ends.append(int(entry["data_offsets"][1]))
         skipped = {str(clip_id): str(why) for clip_id, why in ours["skipped"].items()}
     except OSError as error:
-        found = "no such file" if isinstance(error, FileNotFoundError) else str(error)
-        raise InputError.of(
-            where=path, expected="a shard of the store", found=found, remedy=_AGAIN
-        ) from error
+        raise _unreadable(path, "a shard of the store", error) from error
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -162,10 +162,8 @@ def read_index(folder: Path) -> tuple[Made, list[Shard], dict[str, str]]:
         InputError: no store, an unfinished one, or a damaged or foreign file.
     """
     path = folder / INDEX
-    if not path.is_file():
-        raise _no_index(folder)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_bytes())
         if content["format"] != FORMAT or content["version"] != VERSION:
             raise ValueError(f"format {content['format']!r}, version {content['version']!r}")
         made = Made(**content["made"])
@@ -185,7 +183,11 @@ def read_index(folder: Path) -> tuple[Made, list[Shard], dict[str, str]]:
             clips = {str(k): (int(steps), int(crc)) for k, (steps, crc) in entry["clips"].items()}
             shards.append(Shard(entry["file"], int(entry["bytes"]), clips))
         skipped = {str(k): str(v) for k, v in content["skipped"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _no_index(folder) from error
+    except OSError as error:
+        raise _unreadable(path, "the index of a feature store", error) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError.of(
             where=path,
             expected=f"the index of a feature store ('{FORMAT}', version {VERSION})",
@@ -193,6 +195,20 @@ def read_index(folder: Path) -> tuple[Made, list[Shard], dict[str, str]]:
             remedy=_AGAIN,
         ) from error
     return made, shards, skipped
+
+
+def _listed(keys: Iterable[str], values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {values.get(key)!r}" for key in keys)
+
+
+def _unreadable(path: Path, what: str, error: OSError) -> InputError:
+    if isinstance(error, (FileNotFoundError, IsADirectoryError)):
+        found = "a folder" if path.is_dir() else "no such file"
+        return InputError.of(where=path, expected=what, found=found, remedy=_AGAIN)
+    found = error.strerror or type(error).__name__
+    return InputError.of(
+        where=path, expected=what, found=found, remedy="make the file and its folder readable"
+    )
 
 
 def _no_index(folder: Path) -> InputError:

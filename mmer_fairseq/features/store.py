@@ -87,7 +87,7 @@ class FeatureStore:
         """The vectors of one clip, FloatTensor [T, D].
 
         Raises:
-            InputError: the store has no such clip, or its bytes are not those that were written.
+            InputError: the store has no such clip, its bytes are not those that were written, or they hold NaN.
         """
         file, steps, crc = self._find(clip_id)
         if self._process != os.getpid():
@@ -103,6 +103,8 @@ class FeatureStore:
         if clip_id not in self._checked:  # once a process: checking costs as much as reading
             if zlib.crc32(array.tobytes()) != crc:
                 raise self._damaged(file, clip_id, "other bytes than were written")
+            if not np.isfinite(array).all():
+                raise self._damaged(file, clip_id, "NaN or infinity among them")
             self._checked.add(clip_id)
         return torch.from_numpy(array).float()
 

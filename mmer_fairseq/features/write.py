@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Union
@@ -16,6 +15,7 @@ import numpy as np
 from safetensors.numpy import save
 from torch import Tensor
 
+from mmer_fairseq.corpus.write import writing
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.index import DTYPES, Made, shard_name, write_index
 
@@ -87,24 +87,6 @@ def save_shard(
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, folder / shard_name(number))
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """A full disk or a missing permission is a fault that the user can mend.
-
-    Raises:
-        InputError: naming the path, in place of an OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise InputError.of(
-            where=path,
-            expected="room on the disk and permission to write",
-            found=error.strerror or str(error),
-            remedy="mend it and run the same command again",
-        ) from error
 
 
 def write_store(

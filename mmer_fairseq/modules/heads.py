@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from mmer_fairseq.modules.activations import activation
+from mmer_fairseq.modules.dropout import Dropout
+from mmer_fairseq.modules.linear import FewRowsLinear
 
 
 class ClassificationHead(nn.Module):
@@ -20,8 +22,8 @@ class ClassificationHead(nn.Module):
             activation_fn: name of the activation function between them.
         """
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(dim, dim)
+        self.dropout = Dropout(dropout)
+        self.dense = FewRowsLinear(dim, dim)
         self.activation = activation(activation_fn, "--pooler-activation-fn")
         self.out_proj = nn.Linear(dim, outputs)
 

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from mmer_fairseq.modules.activations import activation
 from mmer_fairseq.modules.attention import CrossAttention, SelfAttention
+from mmer_fairseq.modules.dropout import Dropout
+from mmer_fairseq.modules.linear import FewRowsLinear
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,12 @@ class TransformerLayer(nn.Module):
                 query_dim=dim, memory_dim=memory_dim, heads=sizes.heads, dropout=sizes.attention_dropout
             )
         self.attention_norm = nn.LayerNorm(dim)
-        self.fc1 = nn.Linear(dim, sizes.ffn_dim)
-        self.fc2 = nn.Linear(sizes.ffn_dim, dim)
+        self.fc1 = FewRowsLinear(dim, sizes.ffn_dim)
+        self.fc2 = FewRowsLinear(sizes.ffn_dim, dim)
         self.ffn_norm = nn.LayerNorm(dim)
         self.activation = activation(sizes.activation)
-        self.dropout = nn.Dropout(sizes.dropout)
-        self.activation_dropout = nn.Dropout(sizes.activation_dropout)
+        self.dropout = Dropout(sizes.dropout)
+        self.activation_dropout = Dropout(sizes.activation_dropout)
 
     def forward(self, x: Tensor, *around: Any) -> Tensor:
         """Run the layer; its output has the shape of ``x``.

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.modules.checks import check_range
+from mmer_fairseq.modules.dropout import Dropout
 from mmer_fairseq.modules.heads import ClassificationHead
 from mmer_fairseq.modules.init import bert_init
 from mmer_fairseq.modules.layers import LayerSizes, LayerStack
@@ -44,7 +45,7 @@ class StartedSequence(nn.Module):
         # As in fairseq, row 0 is unused and row 1 is padding's; real steps take rows 2, 3, 4, …
         self.positions = nn.Embedding(max_positions + 2, dim, padding_idx=1)
         self.norm = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, rows: Rows) -> Tensor:
         x = torch.cat([self.start.weight.expand(x.shape[0], 1, -1), x], dim=1)

@@ -1,8 +1,9 @@
 """Task ``emotion_prediction``: a corpus, its label space and the streams that a model gets from it."""
 
+import contextlib
 import logging
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 import numpy as np
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
@@ -14,11 +15,14 @@ from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.corpus.legacy import LEGACY_SPACES
 from mmer_fairseq.criterions import objectives
 from mmer_fairseq.data.dataset import EmotionDataset
-from mmer_fairseq.data.plan import comma_list, empty, plan_streams, stream_state
+from mmer_fairseq.data.flags import comma_list
+from mmer_fairseq.data.plan import check_stream, empty, plan_streams, stream_state
 from mmer_fairseq.encoders.base import StreamSpec
 from mmer_fairseq.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+CRITERION = "emotion_prediction_cri"
 
 #: The original's target flags: legacy label space, objective.
 TARGETS = {
@@ -72,7 +76,7 @@ class EmotionPredictionConfig(FairseqDataclass):
     finetune: Optional[str] = field(
         default=None, metadata={"help": "modalities whose encoder is trained although its weights are given"}
     )
-    tokenizer: Optional[str] = field(
+    tokenizer_model: Optional[str] = field(  # fairseq has a --tokenizer of its own
         default=None, metadata={"help": "sentencepiece model (default: tokenizer.model in the corpus)"}
     )
     gpt2_bpe: Optional[str] = field(
@@ -151,7 +155,7 @@ class EmotionPrediction(FairseqTask):
         self, cfg: EmotionPredictionConfig, **_: Any
     ) -> None:  # fairseq-fixed adds from_checkpoint=True
         super().__init__(cfg)
-        compat.refuse_lost_torchrun()
+        compat.connect_hydra(cfg)
         legacy, asked = _asked_targets(cfg)
         self.corpus = Corpus.load(
             cfg.data, labels=cfg.labels, legacy_labels=LEGACY_SPACES[legacy] if legacy else None
@@ -203,6 +207,13 @@ class EmotionPrediction(FairseqTask):
             zero = [clip for clip in clips if isinstance(clip.label, tuple) and not any(clip.label)]
             _name_left_out(split, [clip.id for clip in zero], "--eval-matric leaves out the label 0")
             clips = [clip for clip in clips if clip not in zero]
+        if not clips:
+            raise InputError.of(
+                where=f"{self.corpus.directory}, {split}",
+                expected=f"clips with a label to predict ({', '.join(self.labels.names)})",
+                found="none: the label space or --eval-matric leaves out all of them",
+                remedy="choose another split or label space",
+            )
         self.datasets[split] = EmotionDataset(
             clips,
             {m: stream.source for m, stream in self.plan.items() if m in self.streams},
@@ -229,23 +240,32 @@ class EmotionPrediction(FairseqTask):
     ) -> Any:
         limit = max_positions if isinstance(max_positions, (int, float)) else None
         too_long: List[int] = [] if limit is None else [i for i in indices if dataset.num_tokens(i) > limit]
-        if too_long and not ignore_invalid_inputs:
-            clip = dataset.clips[too_long[0]]
-            raise InputError.of(
-                where=clip.where,
-                expected=f"at most {limit} steps (--max-tokens)",
-                found=f"{dataset.num_tokens(too_long[0])} in clip {clip.id}",
-                remedy="raise --max-tokens, or shorten streams with --max-sample-size or --max-frames",
-            )
+        if too_long and (not ignore_invalid_inputs or len(too_long) == len(indices)):
+            raise dataset.too_long(too_long[0], limit)
         _name_left_out(
             "train", [dataset.clips[i].id for i in too_long], f"longer than --max-tokens ({limit} steps)"
         )
         return indices[~np.isin(indices, too_long)] if too_long else indices
 
+    def train_step(self, sample: Any, *args: Any, **kwargs: Any) -> Any:
+        with self._naming_clips(sample, self.datasets.get(compat.train_subset())):
+            return super().train_step(sample, *args, **kwargs)
+
     def valid_step(self, sample: Any, model: Any, criterion: Any) -> Any:
         if not sample:  # a process that has one batch less than the others
             return 0.0, 0, criterion.no_logging()
-        return super().valid_step(sample, model, criterion)
+        with self._naming_clips(sample, self.evaluated):
+            return super().valid_step(sample, model, criterion)
+
+    @contextlib.contextmanager
+    def _naming_clips(self, sample: Any, dataset: Optional[EmotionDataset]) -> Iterator[None]:
+        """Model and criterion know a clip only by its row in the batch: their errors get its name and place."""
+        try:
+            yield
+        except InputError as error:
+            clips = [] if dataset is None else [dataset.clips[i] for i in sample["id"].tolist()]
+            rows = [f"{row}: {clip.id} ({clip.where})" for row, clip in enumerate(clips)]
+            raise InputError(f"{error} Rows of the batch: {_first(rows, 16)}.") from error
 
     def reduce_metrics(self, logging_outputs: Any, criterion: Any) -> None:
         super().reduce_metrics(logging_outputs, criterion)
@@ -261,6 +281,11 @@ class EmotionPrediction(FairseqTask):
             self._finish(scored, self.criterion)
 
     def build_criterion(self, cfg: Any, from_checkpoint: bool = False) -> Any:
+        name = getattr(cfg, "_name", None)
+        if name != CRITERION:
+            raise InputError.of(
+                where="--criterion", expected=CRITERION, found=name, remedy=f"write --criterion {CRITERION}"
+            )
         self.criterion = super().build_criterion(cfg)
         return self.criterion
 
@@ -286,11 +311,10 @@ class EmotionPrediction(FairseqTask):
         return None
 
     def state_dict(self) -> Dict[str, Any]:
-        """What a checkpoint remembers: the streams and labels its model was trained on, and early stopping."""
+        """What a checkpoint remembers: the streams and labels its model was trained on."""
         return {
             "streams": {m: state for m, state in stream_state(self.plan).items() if m in self.streams},
             "labels": {"name": self.labels.name, "kind": self.labels.kind, "names": list(self.labels.names)},
-            "early_stop": dict(compat.EARLY_STOP),
         }
 
     def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
@@ -299,14 +323,13 @@ class EmotionPrediction(FairseqTask):
         Raises:
             InputError: label space, width of features or tokenizer differ.
         """
-        compat.EARLY_STOP.update(state_dict.get("early_stop", {}))
         self._check_labels(state_dict.get("labels"))
         trained = state_dict.get("streams")
         if not trained:
             return
         for modality, stream in self.plan.items():
             if modality in trained:
-                _check_stream(modality, trained[modality], stream_state({modality: stream})[modality])
+                check_stream(modality, trained[modality], stream_state({modality: stream})[modality])
             elif modality in comma_list(self.cfg.modalities):
                 raise InputError.of(
                     where="--modalities",
@@ -318,6 +341,29 @@ class EmotionPrediction(FairseqTask):
             m: StreamSpec(**{k: v for k, v in spec.items() if k != "fingerprint"})
             for m, spec in trained.items()
         }
+
+    def continue_from(self, state_dict: Dict[str, Any], *, fine_tuning: bool) -> None:
+        """Check that training can go on from a checkpoint; called before ``fairseq-train`` takes its weights.
+
+        Args:
+            state_dict: what :meth:`state_dict` gave when the checkpoint was written ({}: written elsewhere).
+            fine_tuning: other labels are welcome, with a new output layer.
+
+        Raises:
+            InputError: modalities, vocabulary, stored features, encoders or labels are others.
+        """
+        trained = state_dict.get("streams", {})
+        if trained and set(trained) != set(self.streams):
+            raise InputError.of(
+                where="--modalities",
+                expected=f"those of the checkpoint to go on from ({', '.join(trained)})",
+                found=", ".join(self.streams),
+                remedy=f"give --modalities {','.join(trained)}, another checkpoint, or another --save-dir",
+            )
+        for modality, state in trained.items():
+            check_stream(modality, state, stream_state({modality: self.plan[modality]})[modality])
+        if not fine_tuning:
+            self._check_labels(state_dict.get("labels"))
 
     def _check_labels(self, trained: Optional[Dict[str, Any]]) -> None:
         found = {"kind": self.labels.kind, "names": list(self.labels.names)}
@@ -340,27 +386,10 @@ def _asked_targets(cfg: EmotionPredictionConfig) -> Any:
     return TARGETS[flags[0]] if flags else ("", cfg.objective)
 
 
-def _check_stream(modality: str, trained: Dict[str, Any], here: Dict[str, Any]) -> None:
-    reasons = {
-        "form": "input",
-        "dim": "width of the stored features",
-        "vocab_size": "vocabulary",
-        "encoder": "encoder",
-        "fingerprint": "tokenizer" if modality == "text" else "features' encoder",
-    }
-    for key, name in reasons.items():
-        if key == "encoder" and trained[key].partition(":")[0] == here[key].partition(":")[0]:
-            continue  # the same encoder at another path
-        if trained.get(key) != here.get(key):
-            raise InputError.of(
-                where=f"{modality} stream",
-                expected=f"the checkpoint's {name} ({trained.get(key)})",
-                found=str(here.get(key)),
-                remedy="evaluate with the flags, tokenizer and feature stores of the training run",
-            )
-
-
 def _name_left_out(split: str, names: List[str], why: str) -> None:
     if names:
-        shown = ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
-        logger.warning("%s: %d clips left out, %s: %s", split, len(names), why, shown)
+        logger.warning("%s: %d clips left out, %s: %s", split, len(names), why, _first(names, 10))
+
+
+def _first(names: List[str], number: int) -> str:
+    return ", ".join(names[:number]) + (" …" if len(names) > number else "")

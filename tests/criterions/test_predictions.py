@@ -76,4 +76,4 @@ def test_a_second_split_is_added_and_a_repeated_one_replaced(tmp_path):
         ["a", "valid", "2"],
         ["b", "test", "3"],
     ]
-    assert not list(tmp_path.glob("*.partial"))
+    assert [file.name for file in tmp_path.iterdir()] == ["p.tsv"]

@@ -12,8 +12,10 @@ import torch
 from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.corpus.streams import RawOptions
 from mmer_fairseq.data.dataset import BLOCK, EmotionDataset, nothing
-from mmer_fairseq.data.sources import RawSource
+from mmer_fairseq.data.sources import RawSource, StoredSource
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.features.store import FeatureStore
+from mmer_fairseq.features.write import write_store
 
 
 def dataset(toy, split="train", max_samples=None, **options) -> EmotionDataset:
@@ -48,9 +50,9 @@ def test_every_clip_is_in_exactly_one_batch(toy, tokens, sentences):
 
 def test_evaluation_goes_from_long_to_short(toy):
     clips = dataset(toy)
-    steps = clips.steps[clips.ordered_indices()]
-    assert (np.diff(steps) <= 0).all()
-    assert steps[0] > steps[-1]
+    seconds = clips.seconds[clips.ordered_indices()]
+    assert (np.diff(seconds) <= 0).all()
+    assert seconds[0] > seconds[-1]
 
 
 def test_training_order_differs_between_epochs_and_not_between_runs(toy):
@@ -65,9 +67,9 @@ def test_training_order_differs_between_epochs_and_not_between_runs(toy):
 
 def test_training_order_keeps_clips_of_similar_length_together(toy):
     clips = dataset(toy, shuffle=True)
-    clips.steps = np.random.default_rng(0).permutation(np.arange(1, 4 * BLOCK + 1))
-    clips.clips = clips.clips[:1] * len(clips.steps)
-    blocks = clips.steps[clips.ordered_indices()].reshape(4, BLOCK)
+    clips.seconds = np.random.default_rng(0).permutation(np.arange(1, 4 * BLOCK + 1))
+    clips.clips = clips.clips[:1] * len(clips.seconds)
+    blocks = clips.seconds[clips.ordered_indices()].reshape(4, BLOCK)
     assert sorted(block.max() - block.min() for block in blocks) == [BLOCK - 1] * 4
 
 
@@ -115,3 +117,19 @@ def test_a_missing_modality_has_no_steps_and_the_right_shape(form, shape, dtype)
     assert nothing(form, dim=5).shape == shape
     assert nothing(form, dim=5).dtype == dtype
     assert nothing("frames", size=8).shape == (0, 3, 8, 8)
+
+
+def test_order_is_the_same_for_media_and_for_features_stored_from_them(toy, tmp_path):
+    raw = dataset(toy, shuffle=True)
+    items = [(clip.id, torch.zeros(1 + int(raw.steps[k]) // 3200, 2)) for k, clip in enumerate(raw.clips)]
+    write_store(tmp_path / "store", items, modality="audio", rate=5.0)
+    stored = EmotionDataset(
+        raw.clips,
+        {"audio": StoredSource("audio", FeatureStore.open(tmp_path / "store"))},
+        {"audio": nothing("features", dim=2)},
+        raw.labels,
+        directory=toy,
+        shuffle=True,
+    )
+    assert (stored.steps < raw.steps).all()
+    assert stored.ordered_indices().tolist() == raw.ordered_indices().tolist()

@@ -14,7 +14,7 @@ from mmer_fairseq.corpus.faults import some
 from mmer_fairseq.corpus.importers._arrays.labels import Labels
 from mmer_fairseq.corpus.importers._arrays.vectors import Arrays, clip_vectors
 from mmer_fairseq.corpus.importers._stores import save_vectors
-from mmer_fairseq.corpus.write import write_corpus
+from mmer_fairseq.corpus.write import write_corpus, writing
 from mmer_fairseq.errors import InputError
 
 
@@ -88,7 +88,8 @@ def import_arrays(
     ids = [str(clip).strip() for clip in kept(ids)]
     spaces = [replace(space, values=kept(space.values)) for space in spaces]
     scratch = target.with_name(f".{target.name}.{os.getpid()}")
-    scratch.mkdir(parents=True)
+    with writing(target):
+        scratch.mkdir(parents=True)
     try:
         cells: list[dict[str, str]] = [{"id": clip} for clip in ids]
         for store, (modality, arrays) in features.items():
