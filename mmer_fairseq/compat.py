@@ -9,6 +9,7 @@ import argparse
 import functools
 import logging
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -54,7 +55,8 @@ def readable_errors() -> None:
     """A fault in the user's input ends a run with its message alone, no traceback.
 
     Why: the message names file, line and remedy; fifty lines of fairseq's frames above it hide it. torch wraps
-    an error of a data-loader worker or a spawned process in text, hence the search in the message. hydra prints
+    an error of a data-loader worker or a spawned process in text, hence the search in the message. The other
+    processes of that run lose their connection, which is no error of theirs. hydra prints
     errors itself unless told to pass them on (hydra 1.0 even fails to, from Python 3.10 on).
     Can go: when fairseq reports user errors itself.
     """
@@ -66,6 +68,10 @@ def readable_errors() -> None:
         text = str(error)
         if issubclass(kind, InputError) or marker in text:
             print(f"error: {text.rsplit(marker, 1)[-1].strip()}", file=sys.stderr)
+        elif issubclass(kind, RuntimeError) and re.search("Connection (closed|reset) by peer", text):
+            print(
+                f"stopped: another process of this run ended first, see its message ({text})", file=sys.stderr
+            )
         else:
             previous(kind, error, trace)
 

@@ -215,8 +215,9 @@ def _is_original(state: Mapping[str, Any]) -> bool:
 
 
 def _foreign(path: str, content: Mapping[str, Any]) -> InputError:
-    cfg, args = content.get("cfg"), content.get("args")
-    settings = cfg.get("model") if isinstance(cfg, Mapping) or hasattr(cfg, "get") else None
+    cfg: Any = content.get("cfg")
+    args = content.get("args")
+    settings: Any = cfg.get("model") if isinstance(cfg, Mapping) or hasattr(cfg, "get") else None
     name = (settings.get("_name") if hasattr(settings, "get") else None) or getattr(args, "arch", None)
     remedy = "name one; `mmer convert` brings in those of the original repositories"
     if _is_original(content):

@@ -103,18 +103,6 @@ def test_corpus_is_named_with_a_flag_or_by_position(words, monkeypatch):
     assert parser.parse_args(words).data == "DIR"
 
 
-def test_torchrun_that_fairseq_did_not_see_is_refused(monkeypatch):
-    for key, value in {
-        "MASTER_ADDR": "localhost",
-        "MASTER_PORT": "1",
-        "WORLD_SIZE": "2",
-        "RANK": "0",
-    }.items():
-        monkeypatch.setenv(key, value)
-    with pytest.raises(InputError, match="expected 2 processes that train one model"):
-        compat.refuse_lost_torchrun()
-
-
 def test_user_faults_end_a_program_with_the_message_alone():
     code = (
         "import fairseq, mmer_fairseq\n"
@@ -136,6 +124,18 @@ def test_faults_in_a_data_loader_worker_lose_torchs_wrapping():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip().splitlines()[-1] == "error: x: expected a; found b. Mend."
+
+
+def test_a_process_whose_others_ended_points_at_their_message():
+    code = (
+        "import fairseq, mmer_fairseq\n"
+        "raise RuntimeError('[gloo/pair.cc:5] Connection closed by peer [127.0.0.1]:33185')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("stopped: another process of this run ended first, see its message ([gloo")
+    assert "Traceback" not in done.stderr
 
 
 def test_old_namespaces_load_safely_and_other_classes_do_not(tmp_path):

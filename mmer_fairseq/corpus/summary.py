@@ -118,6 +118,10 @@ def summarise(report: Report, corpora: Sequence[Corpus], seconds: Mapping[str, f
         if dialogues:
             report.shared_dialogues[a, b] = dialogues
     report.remarks += corpora[0].remarks
+    absent = [f"'{name}'" for name in ("train", "valid") if name not in report.splits]
+    if absent and not report.faults:  # a split that cannot be read is no missing one
+        flags = "--train-subset and --valid-subset"
+        report.remarks.append(f"no split {' and '.join(absent)}: to train, name others with {flags}")
 
 
 def _split(split: str, corpora: Sequence[Corpus], seconds: Mapping[str, float]) -> SplitSummary:

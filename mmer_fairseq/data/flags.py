@@ -82,12 +82,12 @@ def check_numbers(flags: StreamFlags) -> None:
                 found=value,
                 remedy="correct it or leave the flag out",
             )
-    low, high = flags.min_sample_size, flags.max_sample_size
-    if low is not None and high is not None and low > high:
+    shortest, longest = flags.min_sample_size, flags.max_sample_size
+    if shortest is not None and longest is not None and shortest > longest:
         raise InputError.of(
             where="--min-sample-size",
-            expected=f"at most --max-sample-size ({high})",
-            found=low,
+            expected=f"at most --max-sample-size ({longest})",
+            found=shortest,
             remedy="correct one of the two",
         )
 

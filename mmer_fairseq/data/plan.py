@@ -142,7 +142,7 @@ def _only_store(modality: str, names: set[str], corpus: Corpus) -> FeatureStore:
 
 
 def _named_stores(flags: StreamFlags, corpus: Corpus) -> dict[str, FeatureStore]:
-    stores = {}
+    stores: dict[str, FeatureStore] = {}
     for part in comma_list(flags.features):
         modality, _, name = part.partition("=")
         if not name:

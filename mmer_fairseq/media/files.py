@@ -105,7 +105,7 @@ def read_head(path: PathLike, where: Optional[str] = None, expected: str = "a fi
         InputError: nothing there, a folder, no permission, or 0 bytes.
     """
     at = place(path, where)
-    if not os.path.isfile(path):
+    if not os.path.isfile(path) and not _locked_away(path):
         what = "a folder" if os.path.isdir(path) else "something that is no file"
         found = what if os.path.exists(path) else "no such file"
         raise InputError.of(
@@ -119,7 +119,7 @@ def read_head(path: PathLike, where: Optional[str] = None, expected: str = "a fi
             where=at,
             expected=f"{expected} that can be read",
             found=f"'{error.strerror}'",
-            remedy="make the file readable",
+            remedy="make the file and its folder readable",
         ) from error
     if not head:
         raise InputError.of(
@@ -129,6 +129,15 @@ def read_head(path: PathLike, where: Optional[str] = None, expected: str = "a fi
             remedy="copy or download the file again",
         )
     return head
+
+
+def _locked_away(path: PathLike) -> bool:
+    """Whether a folder on the way to the file may not be entered: ``isfile`` then says no."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return False
 
 
 def sniff(head: bytes) -> Optional[Kind]:

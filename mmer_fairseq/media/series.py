@@ -124,19 +124,19 @@ def _read_csv(path: PathLike, at: str) -> tuple[list[str], np.ndarray]:
             reader = csv.reader(file)
             names = next(reader, [])
             for row in reader:
-                if not row:
-                    continue
+                here = f"{at}:{reader.line_num}"
                 if len(row) != len(names):
-                    found = f"{len(row)} cells"
-                    raise _wrong(f"{at}:{reader.line_num}", f"{len(names)} cells", found, "correct the row")
+                    found = f"{len(row)} cells" if row else "an empty line"
+                    raise _wrong(here, f"{len(names)} cells", found, "correct the row")
+                wrong = next((cell for cell in row if not _is_number(cell)), None)
+                if wrong is not None:
+                    raise _wrong(here, "numbers", f"'{wrong}'", "write a number in every cell")
                 rows.append(list(map(float, row)))
         except UnicodeDecodeError as error:
             raise _wrong(at, _WHAT, "bytes that are no UTF-8 text", "name the right file") from error
-        except (csv.Error, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
+        except csv.Error as error:
             raise _wrong(
-                f"{at}:{reader.line_num}", "numbers", f"'{error}'", "write a number in every cell"
+                f"{at}:{reader.line_num}", "cells separated by commas", f"'{error}'", "correct the row"
             ) from error
     if names and all(_is_number(name) for name in names):
         raise _wrong(

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmer_fairseq.modules.dropout import dropout
-from mmer_fairseq.modules.linear import FewRowsLinear
 from mmer_fairseq.modules.rows import Rows
 
 
@@ -92,10 +91,10 @@ class CrossAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.dropout = dropout
-        self.q_proj = FewRowsLinear(query_dim, query_dim)
+        self.q_proj = nn.Linear(query_dim, query_dim)
         self.k_proj = nn.Linear(memory_dim, query_dim, bias=False)
         self.v_proj = nn.Linear(memory_dim, query_dim)
-        self.out_proj = FewRowsLinear(query_dim, query_dim)
+        self.out_proj = nn.Linear(query_dim, query_dim)
 
     def absorbs(self, queries: int, steps: int) -> bool:
         """Whether the absorbed form needs fewer multiplications for this many queries and steps."""

@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from mmer_fairseq.modules.activations import activation
 from mmer_fairseq.modules.dropout import Dropout
-from mmer_fairseq.modules.linear import FewRowsLinear
 
 
 class ClassificationHead(nn.Module):
@@ -23,7 +22,7 @@ class ClassificationHead(nn.Module):
         """
         super().__init__()
         self.dropout = Dropout(dropout)
-        self.dense = FewRowsLinear(dim, dim)
+        self.dense = nn.Linear(dim, dim)
         self.activation = activation(activation_fn, "--pooler-activation-fn")
         self.out_proj = nn.Linear(dim, outputs)
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from mmer_fairseq.modules.activations import activation
 from mmer_fairseq.modules.attention import CrossAttention, SelfAttention
 from mmer_fairseq.modules.dropout import Dropout
-from mmer_fairseq.modules.linear import FewRowsLinear
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,8 @@ class TransformerLayer(nn.Module):
                 query_dim=dim, memory_dim=memory_dim, heads=sizes.heads, dropout=sizes.attention_dropout
             )
         self.attention_norm = nn.LayerNorm(dim)
-        self.fc1 = FewRowsLinear(dim, sizes.ffn_dim)
-        self.fc2 = FewRowsLinear(sizes.ffn_dim, dim)
+        self.fc1 = nn.Linear(dim, sizes.ffn_dim)
+        self.fc2 = nn.Linear(sizes.ffn_dim, dim)
         self.ffn_norm = nn.LayerNorm(dim)
         self.activation = activation(sizes.activation)
         self.dropout = Dropout(sizes.dropout)

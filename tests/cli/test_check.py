@@ -149,6 +149,7 @@ def test_a_good_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         "train: 2 clips, 0.00 h",
         "  e: a 2, b 0",
         "  missing: none",
+        "no split 'valid': to train, name others with --train-subset and --valid-subset",
         "no faults",
     ]
 
@@ -174,3 +175,15 @@ def test_jobs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == (
         "error: --jobs: expected 1 or more processes; found 0. Write a whole number.\n"
     )
+
+
+def test_silence_is_a_fault_unless_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(8000), 8000)
+    (tmp_path / "corpus.yaml").write_text(
+        "name: x\nlabels: {e: {kind: classes, column: e, classes: [a, b]}}\n"
+    )
+    (tmp_path / "train.tsv").write_text("id\taudio\te\n1\ta.wav\ta\n")
+    words = ["check", str(tmp_path), "--decode", "--jobs", "1"]
+    assert main(words) == 1
+    assert "or add --allow-silent." in capsys.readouterr().out
+    assert main([*words, "--allow-silent"]) == 0

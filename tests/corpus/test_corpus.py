@@ -156,3 +156,15 @@ def test_nothing_is_looked_up_on_disk_for_each_row(folder, monkeypatch: pytest.M
     begin = time.process_time()
     assert len(Corpus.load(directory).clips("train")) == 20000
     assert time.process_time() - begin < 2
+
+
+def test_a_folder_without_permission(folder, faults, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = folder({"train.tsv": TRAIN}, description=TWO_SPACES)
+
+    def refuse(path: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.listdir", refuse)
+    fault = faults(directory)[0]
+    assert fault.startswith(f"{directory}: expected a corpus: a folder with corpus.yaml")
+    assert fault.endswith("; found Permission denied. Make the folder readable.")

@@ -74,4 +74,5 @@ def test_lines(folder, kit) -> None:
         "  speakers: 1",
         "  dialogues: 1",
         "train and test share 1 speaker: ann",
+        "no split 'valid': to train, name others with --train-subset and --valid-subset",
     ]

@@ -169,3 +169,12 @@ def test_registering_in_no_corpus(tmp_path: Path) -> None:
         register_features(tmp_path / "none", name="s", path="/s", modality="audio")
     with pytest.raises(InputError, match=r"corpus.yaml: expected a corpus description; found no such file"):
         register_features(tmp_path, name="s", path="/s", modality="audio")
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        InputError,
+        match=r"file/new: expected room on the disk and permission to write; found .*\. Mend it and run the same",
+    ):
+        write_corpus(tmp_path / "file" / "new", description=DESCRIPTION, rows=ROWS)

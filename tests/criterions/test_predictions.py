@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mmer_fairseq.criterions.predictions import Predictions
+from mmer_fairseq.errors import InputError
 
 
 def dataset(*names: str) -> SimpleNamespace:
@@ -77,3 +78,30 @@ def test_a_second_split_is_added_and_a_repeated_one_replaced(tmp_path):
         ["b", "test", "3"],
     ]
     assert [file.name for file in tmp_path.iterdir()] == ["p.tsv"]
+
+
+def start(path) -> Predictions:
+    return Predictions(str(path), SimpleNamespace(kind="score", names=("s",)), "l1", lambda x: x)
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_first_batch(tmp_path):
+    (tmp_path / "file").touch()
+    for path, found in (
+        (tmp_path, "Is a directory"),
+        (tmp_path / "file" / "p.tsv", "Not a directory|File exists"),
+    ):
+        with pytest.raises(
+            InputError, match=f"--save-predictions {path}: expected a new file, or .*; found ({found})"
+        ):
+            start(path)
+
+
+def test_a_file_of_another_kind_is_not_overwritten(tmp_path):
+    (tmp_path / "train.tsv").write_text("id\ttext\n")
+    with pytest.raises(
+        InputError, match="found a file of another kind, which would be lost. Name another file"
+    ):
+        start(tmp_path / "train.tsv")
+    assert (tmp_path / "train.tsv").read_text() == "id\ttext\n"
+    start(tmp_path / "new.tsv")
+    assert not (tmp_path / "new.tsv").exists()

@@ -133,3 +133,13 @@ def test_order_is_the_same_for_media_and_for_features_stored_from_them(toy, tmp_
     )
     assert (stored.steps < raw.steps).all()
     assert stored.ordered_indices().tolist() == raw.ordered_indices().tolist()
+
+
+def test_a_clip_longer_than_a_batch_may_be_is_named(toy):
+    clips = dataset(toy)
+    longest = clips.clips[int(clips.steps.argmax())]
+    with pytest.raises(
+        InputError,
+        match=rf"{longest.where}: expected at most 100 steps \(--max-tokens\); found \d+ in clip {longest.id}\. Raise",
+    ):
+        clips.batch_by_size(clips.ordered_indices(), max_tokens=100)

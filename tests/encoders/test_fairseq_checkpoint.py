@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import collections
 import os
 import pickle
 import sys
@@ -142,10 +143,10 @@ def test_harmless_classes_of_old_checkpoints_load(tmp_path, monkeypatch):
 
 
 def test_loading_forgets_no_class_that_was_allowed_before(tmp_path):
-    with torch.serialization.safe_globals([argparse.Namespace]):
+    with torch.serialization.safe_globals([collections.defaultdict]):
         torch.save({"a": 1}, tmp_path / "x.pt")
         load_pickle(tmp_path / "x.pt", "anything")
-        assert argparse.Namespace in torch.serialization.get_safe_globals()
+        assert collections.defaultdict in torch.serialization.get_safe_globals()
 
 
 def test_without_fairseq_the_message_says_so():
@@ -153,3 +154,17 @@ def test_without_fairseq_the_message_says_so():
         InputError, match=r"expected fairseq, to read its checkpoint; found none .* Pip install"
     ):
         fairseq_module("fairseq.models.no_such_model")
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    torch.save({}, tmp_path / "x.pt")
+
+    def refuse(*args, **named):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("torch.load", refuse)
+    with pytest.raises(
+        InputError, match=r"expected a thing; found Permission denied\. Make the file readable"
+    ):
+        load_pickle(tmp_path / "x.pt", "a thing")

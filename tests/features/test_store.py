@@ -262,3 +262,38 @@ def test_damaged_index(store, change):
 def test_index_that_is_no_json(store, content):
     (store.path / "store.json").write_bytes(content)
     assert "store.json: expected the index of a feature store" in opening(store.path)
+
+
+def test_nan_is_found_when_read_though_its_checksum_is_right(tmp_path, monkeypatch):
+    monkeypatch.setattr("numpy.isfinite", lambda values: np.ones(np.shape(values), dtype=bool))
+    path = write_store(tmp_path / "nan", [("a", np.full((2, 3), np.nan, "f4"))], modality="audio")
+    monkeypatch.undo()
+    with pytest.raises(
+        InputError, match="expected the vectors of clip 'a' as they were stored; found NaN or infinity"
+    ):
+        FeatureStore.open(path).get("a")
+
+
+def test_folders_and_locked_files_in_place_of_files(store, monkeypatch):
+    shard = store.path / "shard-00001.safetensors"
+    shard.unlink()
+    shard.mkdir()
+    assert f"{shard}: expected a shard of the store; found a folder. Make it again" in opening(store.path)
+
+    def refuse(*args, **named):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    assert opening(store.path) == (
+        f"{store.path / 'store.json'}: expected the index of a feature store; found Permission denied. "
+        "Make the file and its folder readable."
+    )
+
+
+def test_a_shard_made_otherwise_is_told_by_what_differs(tmp_path, store):
+    other = write_store(tmp_path / "other", arrays(5).items(), modality="audio", rate=50.0, encoder="wav2vec",
+                        fingerprint="ab")  # fmt: skip
+    shard = store.path / "shard-00001.safetensors"
+    shard.write_bytes((other / shard.name).read_bytes())
+    expected = "expected vectors made as the rest of the store: dim 6; found dim 5."
+    assert f"{shard}: {expected}" in opening(store.path)

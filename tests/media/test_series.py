@@ -31,7 +31,7 @@ def test_a_crop_by_rate(tmp_path: Path):
 
 def test_tables(tmp_path: Path):
     path = tmp_path / "a.csv"
-    path.write_text("\ufeffeda,bvp\n0.5,1\n1.5,2\n\n2.5,3\n", encoding="utf-8")
+    path.write_text("\ufeffeda,bvp\n0.5,1\n1.5,2\n2.5,3\n", encoding="utf-8")
     assert load_series(path).tolist() == [[0.5, 1.0], [1.5, 2.0], [2.5, 3.0]]
 
 
@@ -84,8 +84,10 @@ def test_faults_in_a_table_name_the_line(tmp_path: Path):
     path.write_text("eda,bvp\n1,2\n3\n")
     assert fault(path) == ":3: expected 2 cells; found 1 cells. Correct the row."
     path.write_text("eda,bvp\n1,2\n3,x\n")
-    expected = ":3: expected numbers; found 'could not convert string to float: 'x''. "
+    expected = ":3: expected numbers; found 'x'. "
     assert fault(path) == expected + "Write a number in every cell."
+    path.write_text("eda\n1\n\n3\n")
+    assert fault(path) == ":3: expected 1 cells; found an empty line. Correct the row."
     path.write_text("1,2\n3,4\n")
     expected = ":1: expected a header that names the channels; found numbers. "
     assert fault(path) == expected + "Put a header above the first row."

@@ -62,7 +62,14 @@ def test_two_decisions_a_class_double_the_outputs(toy):
             r"expected a feature store of .* \(none\); found 'none'\. Run `mmer extract",
         ),
         ({"audio_encoder": "frames"}, r"--audio-encoder frames: expected an encoder for samples"),
-        ({"audio_encoder": "nothing"}, r"expected.*logmel.*found.*nothing"),
+        ({"audio_encoder": "nothing"}, r"--audio-encoder: expected.*logmel.*found.*nothing"),
+        ({"modalities": ","}, r"--modalities: expected names separated by commas; found ','"),
+        ({"frame_size": -3}, r"--frame-size: expected a number from 0 to 4096; found -3"),
+        ({"max_sample_size": 0}, r"--max-sample-size: expected 1 or more; found 0"),
+        (
+            {"max_sample_size": 5, "min_sample_size": 9},
+            r"--min-sample-size: expected at most --max-sample-size \(5\)",
+        ),
         (
             {"freeze": "audio", "finetune": "audio"},
             r"--freeze and --finetune: expected each modality in one of them",
@@ -70,7 +77,7 @@ def test_two_decisions_a_class_double_the_outputs(toy):
         ({"num_classes": 7}, r"--num-classes: expected 4, the size of label space emotion; found 7"),
         ({"init_token": 5}, r"--init-token: expected 0; found 5"),
         (
-            {"tokenizer": "/nowhere/t.model"},
+            {"tokenizer_model": "/nowhere/t.model"},
             r"/nowhere/t.model: expected a sentencepiece model.*found no such file",
         ),
         ({"objective": "l1"}, r"objective: expected one that fits labels of kind classes"),
@@ -103,6 +110,14 @@ def test_a_store_takes_the_place_of_the_medium(toy, tmp_path):
         task(tmp_path / "toy", features="video=mine")
     with pytest.raises(InputError, match="expected no encoder for stored features"):
         task(tmp_path / "toy", features="audio=mine", audio_encoder="logmel")
+    with pytest.raises(InputError, match="--features: expected one store for audio; found mine and mine"):
+        task(tmp_path / "toy", features="audio=mine,audio=mine")
+    description = tmp_path / "toy" / "corpus.yaml"
+    description.write_text(description.read_text().replace("modality: audio", "modality: video"))
+    with pytest.raises(
+        InputError, match="expected a store of video features, as .* found one made from audio"
+    ):
+        task(tmp_path / "toy", features="video=mine")
 
 
 def test_wrong_split_names_those_there_are(toy):
@@ -181,3 +196,97 @@ def test_a_split_that_was_not_wholly_scored_is_an_error(toy):
     made.evaluated = made.dataset("valid")
     with pytest.raises(RuntimeError, match="7 clips were scored, but the split has 8"):
         made._finish(7, None)
+
+
+def test_flags_of_a_modality_that_is_not_read_are_named(toy, caplog):
+    with caplog.at_level(logging.WARNING):
+        task(toy, modalities="text", audio_encoder="logmel", freeze="video")
+    assert "--audio-encoder has no effect on audio: this run reads text" in caplog.text
+    assert "--freeze has no effect on video" in caplog.text
+
+
+def test_no_flag_of_ours_is_hidden_by_one_of_fairseqs(monkeypatch):
+    """fairseq keeps its own flag of a name without a word."""
+    import argparse
+    import dataclasses
+
+    from fairseq import options
+
+    parsers = []
+    parse = argparse.ArgumentParser.parse_known_args
+
+    def remember(parser, *args, **kwargs):
+        parsers.append(parser)
+        return parse(parser, *args, **kwargs)
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", remember)
+    monkeypatch.setattr("sys.argv", ["fairseq-train"])
+    words = ["DIR", "--task", "emotion_prediction", "--arch", "robertaEMO"]
+    words += ["--criterion", "emotion_prediction_cri"]
+    options.parse_args_and_arch(options.get_training_parser(), words)
+    help_of = {action.dest: action.help for action in parsers[-1]._actions}
+    for flag in dataclasses.fields(EmotionPredictionConfig):
+        if "help" in flag.metadata:
+            assert help_of[flag.name] == flag.metadata["help"], flag.name
+
+
+def test_training_goes_on_from_its_own_checkpoint_alone(toy):
+    state = task(toy).state_dict()
+    task(toy).continue_from(state, fine_tuning=False)
+    task(toy).continue_from({}, fine_tuning=False)
+    other = task(toy, labels="sentiment")
+    other.continue_from(state, fine_tuning=True)
+    with pytest.raises(InputError, match=r"expected the checkpoint's label space \(classes: happy"):
+        other.continue_from(state, fine_tuning=False)
+    with pytest.raises(
+        InputError,
+        match=r"--modalities: expected those of the checkpoint .*; found text\. Give --modalities text,audio",
+    ):
+        task(toy, modalities="text").continue_from(state, fine_tuning=True)
+    state["streams"]["text"]["fingerprint"] = "other"
+    with pytest.raises(InputError, match="expected the checkpoint's tokenizer"):
+        task(toy).continue_from(state, fine_tuning=True)
+
+
+def test_another_criterion_is_refused(toy):
+    from omegaconf import OmegaConf
+
+    with pytest.raises(InputError, match="--criterion: expected emotion_prediction_cri; found cross_entropy"):
+        task(toy).build_criterion(OmegaConf.create({"_name": "cross_entropy"}))
+
+
+def test_a_split_without_a_predicted_label_is_refused(toy, tmp_path):
+    shutil.copytree(toy, tmp_path / "toy")
+    file = tmp_path / "toy" / "valid.tsv"
+    rows = [line.split("\t") for line in file.read_text().splitlines()]
+    column = rows[0].index("sentiment")
+    for row in rows[1:]:
+        row[column] = "0"
+    file.write_text("\n".join("\t".join(row) for row in rows) + "\n")
+    with pytest.raises(InputError, match="valid: expected clips with a label to predict"):
+        task(tmp_path / "toy", labels="sentiment", eval_matric=True).load_dataset("valid")
+
+
+def test_all_clips_too_long_is_an_error_in_training_too(toy):
+    made = task(toy, modalities="audio")
+    made.load_dataset("train")
+    dataset = made.dataset("train")
+    with pytest.raises(InputError, match=r"expected at most 5 steps \(--max-tokens\)"):
+        made.filter_indices_by_size(dataset.ordered_indices(), dataset, 5, ignore_invalid_inputs=True)
+
+
+def test_errors_of_a_batch_name_its_clips(toy):
+    made = task(toy, modalities="audio")
+    made.load_dataset("valid")
+    made.evaluated = made.dataset("valid")
+    clip = made.evaluated.clips[2]
+
+    class Model:
+        def eval(self) -> None: ...
+
+    def criterion(model, sample):
+        raise InputError("stream 'audio': expected at most 4 steps; found 9. Raise it.")
+
+    with pytest.raises(InputError) as error:
+        made.valid_step({"id": torch.tensor([2])}, Model(), criterion)
+    assert str(error.value).endswith(f"Raise it. Rows of the batch: 0: {clip.id} ({clip.where}).")
