@@ -19,6 +19,7 @@ import torch
 import torch.distributed as dist
 
 from mmer_fairseq import compat_faults
+from mmer_fairseq.compat_faults import check_selection
 from mmer_fairseq.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -363,34 +364,6 @@ def _over_stays_over(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(cfg, trainer, task, epoch_itr)
 
     return train
-
-
-def check_selection(checkpoint: Any, higher_is_better: dict[str, Any]) -> None:
-    """Check ``--best-checkpoint-metric`` and its direction.
-
-    Args:
-        checkpoint: fairseq's checkpoint configuration.
-        higher_is_better: the metrics that will be there; ``None`` where the direction is unknown.
-
-    Raises:
-        InputError: the metric does not exist, or the best checkpoint would be the worst one.
-    """
-    name, maximise = checkpoint.best_checkpoint_metric, checkpoint.maximize_best_checkpoint_metric
-    if name not in higher_is_better:
-        raise InputError.of(
-            where="--best-checkpoint-metric",
-            expected=f"one of {', '.join(higher_is_better)}",
-            found=repr(name),
-            remedy="name one of these metrics",
-        )
-    wanted = higher_is_better[name]
-    if wanted is not None and wanted != maximise:
-        raise InputError.of(
-            where=f"--best-checkpoint-metric {name}",
-            expected=f"a {'higher' if wanted else 'lower'} value to be the better one",
-            found=f"--maximize-best-checkpoint-metric {'given' if maximise else 'not given'}",
-            remedy=f"{'add' if wanted else 'leave out'} --maximize-best-checkpoint-metric",
-        )
 
 
 def exact_numbers_in_logs() -> None:

@@ -45,7 +45,7 @@ def check_flags(cfg: Any, command: str) -> None:
         InputError: naming the flag.
     """
     for (section, name), lowest in _LOWEST.items():
-        value = getattr(getattr(cfg, section), name)
+        value = _value(cfg, section, name)
         for number in value if hasattr(value, "__iter__") else [value]:
             if number is not None and number < lowest:
                 raise InputError.of(
@@ -54,21 +54,56 @@ def check_flags(cfg: Any, command: str) -> None:
                     found=number,
                     remedy="correct it or leave the flag out",
                 )
-    if cfg.dataset.max_tokens is None and cfg.dataset.batch_size is None:
+    if all(_value(cfg, "dataset", name, 0) is None for name in ("max_tokens", "batch_size")):
         raise InputError.of(
             where="--batch-size",
             expected="the number of clips in a batch, or --max-tokens",
             found="neither",
             remedy="add --batch-size 8",
         )
-    if cfg.common.fp16 and (cfg.common.cpu or not torch.cuda.is_available()):
+    gpu = torch.cuda.is_available() and not _value(cfg, "common", "cpu")
+    if _value(cfg, "common", "fp16") and not gpu:
         raise InputError.of(where="--fp16", expected="a GPU", found="none in use", remedy="leave --fp16 out")
-    if command == "train" and not cfg.checkpoint.no_save:
-        with _writing("--save-dir", cfg.checkpoint.save_dir):
-            os.makedirs(cfg.checkpoint.save_dir, exist_ok=True)
-    if cfg.common.log_file is not None:
-        with _writing("--log-file", cfg.common.log_file), open(cfg.common.log_file, "a"):
+    run, log = _value(cfg, "checkpoint", "save_dir"), _value(cfg, "common", "log_file")
+    if command == "train" and run and not _value(cfg, "checkpoint", "no_save"):
+        with _writing("--save-dir", run):
+            os.makedirs(run, exist_ok=True)
+    if log:
+        with _writing("--log-file", log), open(log, "a"):
             pass
+
+
+def _value(cfg: Any, section: str, name: str, otherwise: Any = None) -> Any:
+    """A setting; ``otherwise`` where this fairseq has none of the name."""
+    return getattr(getattr(cfg, section, None), name, otherwise)
+
+
+def check_selection(checkpoint: Any, higher_is_better: dict[str, Any]) -> None:
+    """Check ``--best-checkpoint-metric`` and its direction.
+
+    Args:
+        checkpoint: fairseq's checkpoint configuration.
+        higher_is_better: the metrics that will be there; ``None`` where the direction is unknown.
+
+    Raises:
+        InputError: the metric does not exist, or the best checkpoint would be the worst one.
+    """
+    name, maximise = checkpoint.best_checkpoint_metric, checkpoint.maximize_best_checkpoint_metric
+    if name not in higher_is_better:
+        raise InputError.of(
+            where="--best-checkpoint-metric",
+            expected=f"one of {', '.join(higher_is_better)}",
+            found=repr(name),
+            remedy="name one of these metrics",
+        )
+    wanted = higher_is_better[name]
+    if wanted is not None and wanted != maximise:
+        raise InputError.of(
+            where=f"--best-checkpoint-metric {name}",
+            expected=f"a {'higher' if wanted else 'lower'} value to be the better one",
+            found=f"--maximize-best-checkpoint-metric {'given' if maximise else 'not given'}",
+            remedy=f"{'add' if wanted else 'leave out'} --maximize-best-checkpoint-metric",
+        )
 
 
 @contextlib.contextmanager
@@ -113,11 +148,12 @@ def _checked_read(original: Callable[..., Any]) -> Callable[..., Any]:
         _restoring["path"] = path
         try:
             state: dict[str, Any] = original(path, *args, **kwargs)
-            foreign = _is_foreign(state)
         except Exception as error:  # anything, where bytes are not what the reader takes them for
             content = load_pickle(Path(path), WHAT, _AGAIN)  # says what is wrong with the file
-            raise _foreign(path, content) from error
-        if foreign:
+            if _is_foreign(content):
+                raise _foreign(path, content) from error
+            raise
+        if _is_foreign(state):
             raise _foreign(path, state)
         if "task" in _restoring:
             flags = _restoring["flags"]
@@ -191,18 +227,23 @@ def _check_flags(cfg: Any, suffix: str) -> None:
 def _located(error: InputError) -> InputError:
     """The model's own message, which calls the file ``checkpoint``, with the file's path."""
     text, path = str(error), _restoring.get("path")
-    return (
-        InputError(f"{path}{text[len('checkpoint') :]}")
-        if path and text.startswith("checkpoint: ")
-        else error
-    )
+    if path and text.startswith("checkpoint: "):
+        return InputError(f"{path}{text[len('checkpoint') :]}")
+    return error
 
 
 def _is_foreign(state: Mapping[str, Any]) -> bool:
     from fairseq.tasks import TASK_REGISTRY
 
-    task = TASK_REGISTRY.get(state["cfg"]["task"]["_name"])
+    task = TASK_REGISTRY.get(_name_in(state, "task"))
     return _is_original(state) or not getattr(task, "__module__", "").startswith("mmer_fairseq.")
+
+
+def _name_in(content: Any, section: str) -> Any:
+    """Name of the task or model in a checkpoint's configuration; None where there is none."""
+    for key in ("cfg", section, "_name"):
+        content = content.get(key) if hasattr(content, "get") else None
+    return content
 
 
 def _is_original(state: Mapping[str, Any]) -> bool:
@@ -215,19 +256,11 @@ def _is_original(state: Mapping[str, Any]) -> bool:
 
 
 def _foreign(path: str, content: Mapping[str, Any]) -> InputError:
-    cfg: Any = content.get("cfg")
-    args = content.get("args")
-    settings: Any = cfg.get("model") if isinstance(cfg, Mapping) or hasattr(cfg, "get") else None
-    name = (settings.get("_name") if hasattr(settings, "get") else None) or getattr(args, "arch", None)
+    name = _name_in(content, "model") or getattr(content.get("args"), "arch", None)
+    keys = ", ".join(map(str, list(content)[:6])) or "nothing"
+    found = f"one of the model {name}" if name else f"a file with {keys}"
     remedy = "name one; `mmer convert` brings in those of the original repositories"
     if _is_original(content):
-        name, remedy = (
-            "SSE-FT, as its original repository writes it",
-            f"run `mmer convert --from sse-ft {path} NEW.pt`",
-        )
-    found = (
-        f"one of the model {name}"
-        if name
-        else f"a file with {', '.join(map(str, list(content)[:6])) or 'nothing'}"
-    )
+        found = "one of SSE-FT, as its original repository writes it"
+        remedy = f"run `mmer convert --from sse-ft {path} NEW.pt`"
     return InputError.of(where=path, expected=WHAT, found=found, remedy=remedy)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import functools
+import os
+import pickle
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
 
 import mmer_fairseq
 from mmer_fairseq import compat
@@ -66,6 +71,23 @@ def test_early_stopping_counts_are_kept_for_the_checkpoint_and_taken_from_it():
     vars(program.should_stop_early).clear()
 
 
+@pytest.mark.parametrize(
+    ("flags", "kept"), [({}, 3), ({"reset_meters": True}, 0), ({"reset_optimizer": True}, 0)]
+)
+def test_early_stopping_counts_travel_in_the_checkpoint_unless_a_run_begins_anew(flags, kept, monkeypatch):
+    monkeypatch.setattr(compat, "EARLY_STOP", {"best": 0.5, "num_runs": 3})
+    saved = compat._with_early_stop(lambda trainer: {"extra_state": {"metrics": []}})(None)
+    monkeypatch.setattr(compat, "EARLY_STOP", {})
+
+    def read(trainer, file, reset_optimizer, *rest, reset_meters):
+        return saved["extra_state"] if file == "last.pt" else None
+
+    load = compat._restoring_early_stop(read)
+    assert load(None, "none.pt") is None
+    assert load(None, "last.pt", **flags)["metrics"] == []
+    assert compat.EARLY_STOP.get("num_runs", 0) == kept
+
+
 def test_checkpoint_copy_never_leaves_half_a_file(tmp_path, monkeypatch):
     from fairseq import checkpoint_utils
 
@@ -101,6 +123,73 @@ def test_corpus_is_named_with_a_flag_or_by_position(words, monkeypatch):
     parser.add_argument("data")
     compat.accept_data_flag(parser)
     assert parser.parse_args(words).data == "DIR"
+
+
+@pytest.fixture
+def fresh(monkeypatch) -> None:
+    """As if no command ran yet; the flags are taken as they are."""
+    monkeypatch.setattr(compat, "RUN", {"command": "", "cfg": None})
+    monkeypatch.setattr(compat.compat_faults, "check_flags", lambda cfg, command: None)
+
+
+def test_under_hydra_the_whole_configuration_is_learnt_from_the_tasks_part(fresh, monkeypatch):
+    whole = OmegaConf.create(
+        {"common": {"seed": 7}, "dataset": {"train_subset": "all"}, "task": {"data": "DIR"}}
+    )
+    compat.connect_hydra(whole.task)
+    assert compat.seed() == 1  # not under hydra
+    monkeypatch.setattr(HydraConfig, "initialized", staticmethod(lambda: True))
+    compat.connect_hydra(whole.task)
+    assert (compat.RUN["command"], compat.seed(), compat.train_subset()) == ("train", 7, "all")
+
+
+def test_torchrun_that_hydra_did_not_see_starts_again_as_one_model(fresh, monkeypatch):
+    import fairseq_cli.train as program
+    from fairseq.distributed import utils as distributed_utils
+
+    started = []
+    monkeypatch.setattr(HydraConfig, "initialized", staticmethod(lambda: True))
+    monkeypatch.setattr(distributed_utils, "call_main", lambda cfg, main: started.append((cfg, main)))
+    for key, value in [
+        ("MASTER_ADDR", "localhost"),
+        ("MASTER_PORT", "1"),
+        ("WORLD_SIZE", "2"),
+        ("RANK", "0"),
+    ]:
+        monkeypatch.setenv(key, value)
+    whole = OmegaConf.create({"task": {"data": "DIR"}})
+    with pytest.raises(SystemExit) as stopped:
+        compat.connect_hydra(whole.task)
+    assert not stopped.value.code
+    assert started == [(whole, program.main)]
+
+
+def test_processes_that_fairseq_spawns_know_the_command_and_the_configuration(fresh):
+    main = pickle.loads(pickle.dumps(functools.partial(compat._remember_and_run, "validate", dict)))
+    main({"seed": 7})
+    assert compat.RUN == {"command": "validate", "cfg": {"seed": 7}}
+
+
+def test_a_checkpoint_reaches_every_process_of_a_resumed_run(tmp_path):
+    code = (
+        "import sys, fairseq, mmer_fairseq, torch, torch.distributed as dist\n"
+        "from fairseq.distributed import utils\n"
+        "from omegaconf import OmegaConf\n"
+        "rank, meet = int(sys.argv[1]), sys.argv[2]\n"
+        "dist.init_process_group('gloo', init_method='file://' + meet, rank=rank, world_size=2)\n"
+        "state = {'cfg': OmegaConf.create({'seed': 7}), 'weight': torch.arange(6.0)} if rank == 0 else None\n"
+        "state = utils.broadcast_object(state, 0, dist.group.WORLD, torch.device('cpu'))\n"
+        "print(state['cfg'].seed, state['weight'].tolist())\n"
+        "dist.destroy_process_group()\n"
+    )
+    words = [[sys.executable, "-c", code, str(rank), str(tmp_path / "meet")] for rank in (0, 1)]
+    running = [subprocess.Popen(each, stdout=subprocess.PIPE, text=True) for each in words]
+    shown = [process.communicate(timeout=120)[0].strip().splitlines()[-1] for process in running]
+    assert shown == ["7 [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]"] * 2
+
+
+def test_hydra_passes_user_faults_on():
+    assert os.environ["HYDRA_FULL_ERROR"] == "1"
 
 
 def test_user_faults_end_a_program_with_the_message_alone():

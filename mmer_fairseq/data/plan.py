@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from mmer_fairseq.data.sources import RawSource, StoredSource
 from mmer_fairseq.encoders import DEFAULTS, ENCODERS, parse_spec
 from mmer_fairseq.encoders.base import StreamSpec
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.features.statistics import mean_and_deviation
 from mmer_fairseq.features.store import FeatureStore
 from mmer_fairseq.media.text import GPT2BPETokenizer, SentencePieceTokenizer, Tokenizer
 
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 ROBERTA_VOCABULARY = 50265
 #: What a modality's media become.
 FORMS = {"text": "tokens", "audio": "samples", "video": "frames", "physio": "features"}
+#: Parts of a stream's description that a model keeps with its weights.
+IN_WEIGHTS = ("mean", "deviation")
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,13 @@ def empty(spec: StreamSpec) -> Tensor:
     return nothing(spec.form, dim=spec.dim, size=spec.frame_size)
 
 
-def plan_streams(flags: StreamFlags, corpus: Corpus) -> dict[str, Stream]:
+def plan_streams(flags: StreamFlags, corpus: Corpus, train: str = "train") -> dict[str, Stream]:
     """Decide what a run reads.
 
     Args:
         flags: the task's flags; an empty ``modalities`` means all that the corpus has and an encoder exists for.
         corpus: the data set.
+        train: the split whose statistics bring stored features to one scale.
 
     Returns:
         modality → stream, in the order of ``MODALITIES``.
@@ -72,7 +76,7 @@ def plan_streams(flags: StreamFlags, corpus: Corpus) -> dict[str, Stream]:
         if modality not in stores and here[modality]:
             stores[modality] = _only_store(modality, here[modality] or set(), corpus)
         if modality in stores:
-            streams[modality] = _stored(flags, modality, stores[modality])
+            streams[modality] = _stored(flags, modality, stores[modality], corpus, train)
         elif getattr(flags, f"{modality}_encoder") or modality in DEFAULTS:
             streams[modality] = _raw(flags, modality, corpus)
         elif flags.modalities:
@@ -207,17 +211,31 @@ def _frozen(flags: StreamFlags, modality: str) -> bool | None:
     return True if modality in freeze else False if modality in finetune else None
 
 
-def _stored(flags: StreamFlags, modality: str, store: FeatureStore) -> Stream:
+def _stored(flags: StreamFlags, modality: str, store: FeatureStore, corpus: Corpus, train: str) -> Stream:
     asked = getattr(flags, f"{modality}_encoder")
-    if asked and asked != "identity":
+    fitting = [name for name, entry in ENCODERS.items() if entry.form == "features"]
+    if asked and asked not in fitting:
         raise InputError.of(
             where=f"--{modality}-encoder {asked}",
-            expected=f"no encoder for stored features ({store.name})",
+            expected=f"{' or '.join(fitting)} for stored features ({store.name})",
             found="both an encoder and a store",
             remedy=f"leave out --{modality}-encoder, or --features {modality}={store.name}",
         )
-    spec = StreamSpec(modality=modality, form="features", encoder="identity", dim=store.dim, rate=store.rate)
-    return Stream(spec, StoredSource(modality, store), fingerprint=str(store.meta.get("fingerprint", "")))
+    fingerprint = str(store.meta.get("fingerprint", ""))
+    # what a checkpoint's encoder gave stays as it is, so that training sees what it would behind the encoder; the
+    # scale of vectors from elsewhere is unknown
+    encoder = asked or ("identity" if fingerprint else "standardise")
+    spec = StreamSpec(modality=modality, form="features", encoder=encoder, dim=store.dim, rate=store.rate)
+    if encoder == "standardise" and train in corpus.splits:
+        mean, deviation = mean_and_deviation(store, [clip.id for clip in corpus.clips(train)])
+        spec = replace(spec, mean=mean, deviation=deviation)
+        logger.info(
+            "%s: features of %s are brought to zero mean and unit variance (--%s-encoder identity: as stored)",
+            modality,
+            store.name,
+            modality,
+        )
+    return Stream(spec, StoredSource(modality, store), fingerprint=fingerprint)
 
 
 def _raw(flags: StreamFlags, modality: str, corpus: Corpus) -> Stream:
@@ -280,7 +298,10 @@ def _tokenizer(flags: StreamFlags, corpus: Corpus) -> Tokenizer:
 def stream_state(streams: Mapping[str, Stream]) -> dict[str, dict[str, Any]]:
     """What a checkpoint remembers of the streams its model was trained on: plain numbers and texts."""
     return {
-        modality: {**vars(stream.spec), "fingerprint": stream.fingerprint}
+        modality: {
+            **{key: value for key, value in vars(stream.spec).items() if key not in IN_WEIGHTS},
+            "fingerprint": stream.fingerprint,
+        }
         for modality, stream in streams.items()
     }
 

@@ -34,7 +34,9 @@ class StreamSpec:
         vocab_size: number of tokens.
         padding_idx: the token that means padding.
         frame_size: height and width of a frame in pixels.
-        dropout: probability inside the small trainable encoders.
+        dropout: probability inside the small trainable encoders, and on standardised features.
+        mean: of each stored feature, D numbers; (): not known, or not needed.
+        deviation: standard deviation of each stored feature, as ``mean``.
     """
 
     modality: str
@@ -47,6 +49,8 @@ class StreamSpec:
     padding_idx: int = 1
     frame_size: int = 0
     dropout: float = 0.1
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
 
 
 class Encoder(nn.Module):

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable
 
-from mmer_fairseq.encoders import embedding, fabnet, frames, identity, logmel, roberta, wav2vec, wav2vec2
+from mmer_fairseq.encoders import (
+    embedding,
+    fabnet,
+    frames,
+    identity,
+    logmel,
+    roberta,
+    standardise,
+    wav2vec,
+    wav2vec2,
+)
 from mmer_fairseq.encoders.base import Encoder, StreamSpec
 from mmer_fairseq.errors import InputError
 
@@ -37,6 +47,7 @@ class Entry:
 
 ENCODERS: dict[str, Entry] = {
     "identity": Entry("features", identity.build, "stored features as they are"),
+    "standardise": Entry("features", standardise.build, "stored features, zero mean and unit variance each"),
     "embedding": Entry("tokens", embedding.build, "small trainable text encoder"),
     "logmel": Entry("samples", logmel.build, "small trainable log-mel CNN", sample_rate=16000),
     "frames": Entry("frames", frames.build, "small trainable image CNN", frame_size=64),

@@ -164,7 +164,7 @@ class EmotionPrediction(FairseqTask):
         self.objective = asked or objectives.default_objective(self.labels.kind)
         self.num_outputs = objectives.outputs(self.labels.kind, self.objective, self.labels.size)
         self._check_numbers()
-        self.plan = plan_streams(cfg, self.corpus)
+        self.plan = plan_streams(cfg, self.corpus, compat.train_subset())
         self.streams: Dict[str, StreamSpec] = {m: stream.spec for m, stream in self.plan.items()}
         self._iterators: Dict[EmotionDataset, Any] = {}
         self.evaluated: Optional[EmotionDataset] = None

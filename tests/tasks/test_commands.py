@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 pytestmark = pytest.mark.slow
+
+REPO = Path(__file__).resolve().parents[2]
 
 PLUGIN = ["--user-dir", "mmer_fairseq", "--task", "emotion_prediction"]
 MODEL = ["--arch", "robertaEMO_small", "--criterion", "emotion_prediction_cri", "--cpu"]
@@ -38,8 +41,8 @@ def validation(corpus: Path, run: Path, *more: object) -> list[object]:
 
 
 def logged(output: str, tag: str) -> list[dict[str, float]]:
-    """The numbers that fairseq logged under ``| tag |``."""
-    lines = [line.split(f"| {tag} | ", 1)[1] for line in output.splitlines() if f"| {tag} | {{" in line]
+    """The numbers that fairseq logged under ``| tag |``, or under hydra's ``[tag]``."""
+    lines = re.findall(rf"(?:\| {tag} \||\[{tag}\]\[INFO\] -) (\{{.*)$", output, flags=re.MULTILINE)
     return [{key: float(value) for key, value in json.loads(line).items()} for line in lines]
 
 
@@ -139,15 +142,41 @@ def test_a_finished_run_stays_finished(toy, trained, command):
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
-def test_hydra_trains_from_yaml(toy, command, tmp_path):
-    config = Path(__file__).resolve().parents[2] / "examples" / "sse_ft" / "config"
-    done = command(
-        ["fairseq-hydra-train", "--config-dir", config, "--config-name", "toy", f"task.data={toy}",
-         "task.modalities=text", "optimization.max_epoch=1", f"checkpoint.save_dir={tmp_path}", "common.cpu=true",
-         f"hydra.run.dir={tmp_path}", f"common.user_dir={config.parents[2] / 'mmer_fairseq'}"]
+def test_patience_goes_on_where_it_was_in_two_processes(toy, command, tmp_path):
+    words = training(
+        toy, tmp_path, *NO_DROPOUT, "--modalities", "text", "--lr", 0, "--batch-size", 4, "--patience", 2,
+        "--best-checkpoint-metric", "uar", "--maximize-best-checkpoint-metric",
     )  # fmt: skip
+    command(torchrun(words, 29613))  # nothing is learnt: the second epoch is no better than the first
+    resumed = command(torchrun([*words, "--max-epoch", 9], 29614))
+    assert {epoch["epoch"] for epoch in logged(resumed.stdout, "valid")} == {3}
+    again = command([*words, "--max-epoch", 9])
+    assert "of a run that was over: nothing is trained" in again.stdout
+
+
+def hydra(corpus: Path, run: Path, *more: object) -> list[object]:
+    config = REPO / "examples" / "sse_ft" / "config"
+    return [
+        "fairseq-hydra-train", "--config-dir", config, "--config-name", "toy", f"task.data={corpus}",
+        "task.modalities=text", "optimization.max_epoch=1", f"checkpoint.save_dir={run}", "common.cpu=true",
+        "model.dropout=0", "+model.attention_dropout=0", *more,
+    ]  # fmt: skip
+
+
+def test_hydra_trains_from_yaml_in_one_process_and_in_two(toy, command, tmp_path):
+    done = command(hydra(toy, tmp_path / "one"))
     assert logged(done.stdout, "valid")[-1]["valid_clips"] == 8
-    assert (tmp_path / "checkpoint_last.pt").exists()
+    more = ["dataset.batch_size=4", "distributed_training.distributed_backend=gloo"]
+    done = command(torchrun(hydra(toy, tmp_path / "two", *more), 29615))
+    assert logged(done.stdout, "valid")[-1]["valid_clips"] == 8
+    assert distance(tmp_path / "one", tmp_path / "two") < 1e-3
+
+
+def test_hydra_shows_a_fault_of_the_user_alone(command, tmp_path):
+    done = command(hydra(tmp_path / "nowhere", tmp_path), ok=False)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith(f"error: {tmp_path}/nowhere: expected a corpus")
+    assert "Traceback" not in done.stderr
 
 
 def test_wrong_metric_stops_before_training(toy, command, tmp_path):

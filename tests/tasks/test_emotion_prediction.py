@@ -115,7 +115,7 @@ def test_a_store_takes_the_place_of_the_medium(toy, tmp_path):
     description = tmp_path / "toy" / "corpus.yaml"
     description.write_text(description.read_text().replace("modality: audio", "modality: video"))
     with pytest.raises(
-        InputError, match="expected a store of video features, as .* found one made from audio"
+        InputError, match=r"expected a store of video features, as .* found one made from audio"
     ):
         task(tmp_path / "toy", features="video=mine")
 

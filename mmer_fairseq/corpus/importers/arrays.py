@@ -1,6 +1,6 @@
-"""``mmer import arrays``: a corpus from arrays that someone already has (npz or CSV files).
+"""``mmer import arrays``: a corpus from arrays and tables that someone already has (npz or CSV files).
 
-The Python function under it is :func:`import_arrays`. Features become feature stores; nothing is decoded.
+The Python function under it is :func:`import_arrays`. Features become feature stores; media are named, not decoded.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from mmer_fairseq.corpus.corpus import Corpus
 from mmer_fairseq.corpus.faults import some
 from mmer_fairseq.corpus.importers._arrays.files import ArrayFile, Keyed, find
 from mmer_fairseq.corpus.importers._arrays.labels import Labels
+from mmer_fairseq.corpus.importers._arrays.paths import ID, filled, keys_of
 from mmer_fairseq.corpus.importers._arrays.write import import_arrays
 from mmer_fairseq.corpus.labels import KINDS
 from mmer_fairseq.corpus.splitting import fold_groups, split_groups
@@ -24,11 +25,14 @@ from mmer_fairseq.errors import InputError
 
 __all__ = ["Labels", "import_arrays"]
 
-HELP = "write a corpus with feature stores from arrays in .npz or .csv files"
+HELP = "write a corpus from features, paths of media and transcripts in .npz or .csv files"
 
 EPILOG = """KEY is the name of an array in an .npz file or of a column of a .csv or .tsv file; FILE:KEY where
 several files have one of that name (a file is called by its name without the ending). 'AU*' puts all such
 columns side by side. '{id}/audio' means one array a clip, under names that hold its id.
+
+Paths of media are put together: '{folder}/{id}.wav' means the columns 'folder' and the id. Where a clip has a
+medium and features of one modality, training reads the medium unless --features names the store.
 
 Features are [N, D] (one vector a clip), [N, T, D] with --lengths, [all steps, D] with --lengths, one array
 [T, D] a clip ('{id}…'), or the rows of a CSV (--steps). Rows of several files are matched by their ids.
@@ -40,6 +44,13 @@ Features are [N, D] (one vector a clip), [N, T, D] with --lengths, [all steps, D
     mmer import arrays data/mine --arrays features.npz metadata.csv \\
       --ids ids metadata:file --id-part '^..-(.*)' --features audio=egemaps video=au \\
       --texts transcript --labels emotion --speakers metadata:actor --split-by speaker --folds 6 --fold 1
+  recordings, and action units besides:
+    mmer import arrays data/mine --arrays features.npz metadata.csv \\
+      --ids ids metadata:file --id-part '^..-(.*)' --media audio='{metadata:file}.flac' --media-root data/audio \\
+      --features video=au --labels emotion --speakers metadata:actor --split-by speaker
+  transcripts alone:
+    mmer import arrays data/mine --arrays mine.csv --ids utterance --texts transcript --labels emotion \\
+      --dialogues dialogue --splits split
   scores, and dialogues that stay together:
     mmer import arrays data/mine --arrays mine.npz --ids utterance \\
       --features text=glove:text video=facet:visual --labels sentiment --label-kind score --range -3 3 \\
@@ -68,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--features",
         nargs="+",
-        required=True,
+        default=[],
         metavar="MODALITY=STORE:KEY",
         help="text, audio, video or physio; name of the store; its array (default: of the same name)",
     )
@@ -86,6 +97,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--label-rate", type=float, default=0.0, metavar="HZ", help="steps a second of traces")
     add("--drop-unlabelled", action="store_true", help="leave out clips without a label, and name them")
     add("--texts", metavar="KEY", help="transcripts")
+    add(
+        "--media",
+        nargs="+",
+        default=[],
+        metavar="MODALITY=PATH",
+        help="audio, video or physio; the file of each clip, with {KEY} for what differs",
+    )
+    add("--media-root", metavar="DIR", help="folder that these paths start from (default: OUT)")
     add("--speakers", metavar="KEY")
     add("--dialogues", metavar="KEY")
     add("--turns", metavar="KEY", help="whole numbers: position in the dialogue")
@@ -124,7 +143,20 @@ def run(args: argparse.Namespace) -> int:
         for key in [getattr(args, name)]
         if key
     }
-    used = [*vectors.values(), *labels, *columns.values(), *lengths_of.values()]
+    paths = dict(_pair(entry, "--media", "MODALITY=PATH") for entry in args.media)
+    parts = {
+        modality: {key: _keyed(files, key) for key in keys_of(path) if key != ID}
+        for modality, path in paths.items()
+    }
+    named = [keyed for keys in parts.values() for keyed in keys.values()]
+    used = [*vectors.values(), *labels, *columns.values(), *lengths_of.values(), *named]
+    if not vectors and not args.texts and not paths:
+        raise InputError.of(
+            where="--features, --media, --texts",
+            expected="what the clips consist of",
+            found="none of them",
+            remedy="name features, media or transcripts",
+        )
     ids = used[0].ids
     if args.common:
         everywhere = set(ids).intersection(*(keyed.ids for keyed in used))
@@ -150,6 +182,11 @@ def run(args: argparse.Namespace) -> int:
             if not _consecutive(vectors[store], keyed)
         },
         rates=rates,
+        media={
+            modality: filled(paths[modality], ids, {key: aligned(keyed) for key, keyed in keys.items()})
+            for modality, keys in parts.items()
+        },
+        media_root=args.media_root,
         drop_unlabelled=args.drop_unlabelled,
         dtype=args.dtype,
         name=args.name,

@@ -143,6 +143,38 @@ def test_ids_that_only_one_file_has(tmp_path: Path, files, capsys: pytest.Captur
     assert len(clips(Corpus.load(tmp_path / "out"))) == N - 1
 
 
+def test_media_and_features_besides(tmp_path: Path, files) -> None:
+    words = (
+        f"--ids ids meta:file --id-part ^..-(.*) --media audio={{emotion}}/{{meta:file}}.wav video={{id}}.mp4 "
+        f"--media-root {tmp_path} --features audio=egemaps --labels emotion --split-by clip"
+    )
+    assert run(tmp_path / "out", files, words) == 0
+    corpus = Corpus.load(tmp_path / "out")
+    assert set(corpus.features) == {"egemaps"}
+    for clip in clips(corpus):
+        emotion = ["happy", "sad"][int(clip.id) % 2]
+        assert clip.media == {
+            "audio": f"{tmp_path}/{emotion}/03-{clip.id}.wav",
+            "video": f"{tmp_path}/{clip.id}.mp4",
+        }
+
+
+def test_media_lie_in_the_corpus_by_default(tmp_path: Path, files) -> None:
+    words = "--ids file --media audio={file}.wav --labels emotion --split-by clip"
+    assert run(tmp_path / "out", files[1:], words) == 0
+    corpus = Corpus.load(tmp_path / "out")
+    assert all(clip.media == {"audio": f"{tmp_path}/out/{clip.id}.wav"} for clip in clips(corpus))
+
+
+def test_transcripts_alone(tmp_path: Path, files) -> None:
+    words = "--ids file --texts words --labels score --label-kind score --split-by clip"
+    assert run(tmp_path / "out", files[1:], words) == 0
+    assert check(tmp_path / "out", open_store=FeatureStore.open).faults == []
+    corpus = Corpus.load(tmp_path / "out")
+    assert corpus.features == {}
+    assert all(clip.media == {"text": f"well, clip {int(clip.id[3:])}"} for clip in clips(corpus))
+
+
 def test_clips_without_a_label(tmp_path: Path, files, capsys: pytest.CaptureFixture[str]) -> None:
     files[1].write_text(files[1].read_text().replace("03-05,sad", "03-05,"))
     assert run(tmp_path / "out", files, f"{TWO} --labels emotion --split-by clip --drop-unlabelled") == 0
@@ -150,6 +182,24 @@ def test_clips_without_a_label(tmp_path: Path, files, capsys: pytest.CaptureFixt
 
 
 CASES = [
+    (
+        "--ids ids --labels actor --split-by clip",
+        "--features, --media, --texts: expected what the clips consist of; found none of them. Name features, "
+        "media or transcripts.",
+    ),
+    (
+        "--ids ids --media audio=all.wav --labels actor --split-by clip",
+        "--media: expected a path with {KEY} for what differs from clip to clip; found 'all.wav'. Write",
+    ),
+    ("--ids ids --media audio={actro}.wav --labels actor --split-by clip", "Write 'actor'."),
+    (
+        "--ids ids --media sound={id}.wav --labels actor --split-by clip",
+        "media: expected the modality to be one of audio, video, physio; found 'sound'.",
+    ),
+    (
+        "--ids ids --media text={id}.txt --labels actor --split-by clip",
+        "found 'text'. Give transcripts as texts.",
+    ),
     (
         "--ids ids --features audio=egemaps --labels actor",
         "--splits, --split-by: expected one of them; found none.",

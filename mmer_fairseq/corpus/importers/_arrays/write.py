@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmer_fairseq.corpus.clip import STORE_PREFIX
-from mmer_fairseq.corpus.faults import some
+from mmer_fairseq.corpus.clip import MODALITIES, STORE_PREFIX
+from mmer_fairseq.corpus.faults import hint, some
 from mmer_fairseq.corpus.importers._arrays.labels import Labels
 from mmer_fairseq.corpus.importers._arrays.vectors import Arrays, clip_vectors
 from mmer_fairseq.corpus.importers._stores import save_vectors
@@ -28,6 +28,8 @@ def import_arrays(
     lengths: Mapping[str, Sequence[int]] | None = None,
     rates: Mapping[str, float] | None = None,
     texts: Sequence[str] | None = None,
+    media: Mapping[str, Sequence[str]] | None = None,
+    media_root: str | Path | None = None,
     speakers: Sequence[Any] | None = None,
     dialogues: Sequence[Any] | None = None,
     turns: Sequence[Any] | None = None,
@@ -49,6 +51,9 @@ def import_arrays(
         lengths: store → valid steps of each clip of an array [N, T, D] (0: no such modality).
         rates: store → vectors a second in Hz (default 0: no clock).
         texts: transcripts ('': none).
+        media: modality → path of each clip's medium ('': none). What has a medium and features is read from the
+            medium unless ``--features`` names the store.
+        media_root: folder that these paths start from (default: that of the corpus).
         speakers: of each clip ('': unknown).
         dialogues: of each clip.
         turns: position of each clip in its dialogue.
@@ -67,7 +72,7 @@ def import_arrays(
             not empty.
     """
     spaces = [labels] if isinstance(labels, Labels) else list(labels)
-    columns = {"text": texts, "speaker": speakers, "dialogue": dialogues, "turn": turns}
+    columns = {"text": texts, "speaker": speakers, "dialogue": dialogues, "turn": turns, **_media(media)}
     target = Path(directory).absolute()
     _vacant(target)
     _same_length(
@@ -77,6 +82,7 @@ def import_arrays(
             **{f"labels '{space.name}'": space.values for space in spaces},
             **{f"features '{store}'": array for store, (_, array) in features.items()},
             **{f"lengths '{store}'": array for store, array in (lengths or {}).items()},
+            **{f"media '{modality}'": paths for modality, paths in (media or {}).items()},
             **columns,
         },
     )
@@ -109,6 +115,8 @@ def import_arrays(
         for split, row in zip(kept(splits), cells):
             rows.setdefault(str(split), []).append(row)
         description = _description(target, spaces, features, name, licence, link)
+        if media_root is not None:
+            description["media_root"] = str(Path(media_root).absolute())
         write_corpus(scratch, description=description, rows=rows)
         _vacant(target)
         if target.exists():
@@ -119,6 +127,22 @@ def import_arrays(
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return target
+
+
+def _media(media: Mapping[str, Sequence[str]] | None) -> dict[str, Sequence[str] | None]:
+    """The columns of media."""
+    known = [modality for modality in MODALITIES if modality != "text"]
+    for modality in media or {}:
+        if modality not in known:
+            raise InputError.of(
+                where="media",
+                expected=f"the modality to be one of {', '.join(known)}",
+                found=f"'{modality}'",
+                remedy="give transcripts as texts"
+                if modality == "text"
+                else hint(modality, known, "correct it"),
+            )
+    return dict(media or {})
 
 
 def _labelled(spaces: Sequence[Labels], ids: Sequence[str], drop: bool) -> list[int]:
@@ -152,11 +176,11 @@ def _description(
     description: dict[str, Any] = {"name": name or target.name}
     description.update({key: text for key, text in (("licence", licence), ("link", link)) if text})
     description["labels"] = {space.name: space.describe() for space in spaces}
-    description["features"] = {
+    stores = {
         store: {"path": f"features/{store}", "modality": modality}
         for store, (modality, _) in features.items()
     }
-    return description
+    return {**description, "features": stores} if stores else description
 
 
 def _vacant(target: Path) -> None:

@@ -1,0 +1,44 @@
+"""Mean and standard deviation of stored features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from mmer_fairseq.features.store import FeatureStore
+
+#: Clips that are looked at: enough for three digits, and read in seconds from a store of any size.
+_CLIPS = 2000
+
+
+def mean_and_deviation(
+    store: FeatureStore, ids: Sequence[str], clips: int = _CLIPS
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each feature over all steps of some clips.
+
+    Args:
+        store: where the features are.
+        ids: clips to look at; those that the store lacks count for nothing.
+        clips: of more clips than this, as many are taken at even distances.
+
+    Returns:
+        Two tuples of D numbers; empty where the store has none of the clips.
+    """
+    there = [clip_id for clip_id in ids if clip_id in store]
+    if not there:
+        return (), ()
+    if len(there) > clips:
+        there = [there[k * len(there) // clips] for k in range(clips)]
+    first = store.get(there[0]).double()
+    # around the first clip's mean: squares of a feature far from 0 would lose its variance
+    origin = first.mean(0)
+    total, squares, steps = torch.zeros_like(origin), torch.zeros_like(origin), 0
+    for clip_id in there:
+        x = store.get(clip_id).double() - origin
+        total += x.sum(0)
+        squares += x.square().sum(0)
+        steps += len(x)
+    mean = total / steps
+    deviation = (squares / steps - mean.square()).clamp(min=0).sqrt()
+    return tuple((mean + origin).tolist()), tuple(deviation.tolist())

@@ -1,0 +1,101 @@
+"""Which encoder stored features get, and what a checkpoint remembers of a stream."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mmer_fairseq.corpus import Corpus
+from mmer_fairseq.corpus.importers.arrays import Labels, import_arrays
+from mmer_fairseq.data.flags import RANGES, StreamFlags
+from mmer_fairseq.data.plan import plan_streams, stream_state
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.features.write import write_store
+
+DEFAULTS = {
+    **dict.fromkeys(StreamFlags.__annotations__),
+    **{name: low for name, (low, _) in RANGES.items()},
+    "max_sample_size": None,
+}
+
+
+def flags(**given) -> SimpleNamespace:
+    return SimpleNamespace(**{**DEFAULTS, **given})
+
+
+@pytest.fixture
+def corpus(tmp_path) -> Corpus:
+    random = np.random.default_rng(1)
+    folder = import_arrays(
+        tmp_path / "corpus",
+        ids=[f"c{k}" for k in range(12)],
+        labels=Labels(values=["a", "b"] * 6, kind="classes", name="emotion"),
+        splits=["train"] * 8 + ["valid"] * 4,
+        features={"mine": ("audio", random.normal(size=(12, 3)) * 100 + 7)},
+    )
+    return Corpus.load(folder)
+
+
+def vectors(corpus: Corpus, split: str) -> np.ndarray:
+    from mmer_fairseq.features.store import FeatureStore
+
+    store = FeatureStore.open(corpus.features["mine"].path)
+    return np.concatenate([store.get(clip.id).numpy() for clip in corpus.clips(split)]).astype("float64")
+
+
+def test_vectors_from_elsewhere_are_standardised_over_the_training_split(corpus, caplog):
+    with caplog.at_level(logging.INFO):
+        spec = plan_streams(flags(), corpus)["audio"].spec
+    assert spec.encoder == "standardise"
+    np.testing.assert_allclose(spec.mean, vectors(corpus, "train").mean(0))
+    np.testing.assert_allclose(spec.deviation, vectors(corpus, "train").std(0))
+    assert (
+        "audio: features of mine are brought to zero mean and unit variance "
+        "(--audio-encoder identity: as stored)" in caplog.messages
+    )
+
+
+def test_the_training_split_may_have_another_name(corpus):
+    spec = plan_streams(flags(), corpus, "valid")["audio"].spec
+    np.testing.assert_allclose(spec.mean, vectors(corpus, "valid").mean(0))
+
+
+def test_as_stored_when_asked(corpus):
+    spec = plan_streams(flags(audio_encoder="identity"), corpus)["audio"].spec
+    assert (spec.encoder, spec.mean, spec.deviation) == ("identity", (), ())
+
+
+def test_what_an_encoder_gave_stays_as_it_is(corpus):
+    write_store(
+        corpus.features["mine"].path,
+        [(f"c{k}", np.ones((2, 3))) for k in range(12)],
+        modality="audio",
+        encoder="wav2vec",
+        fingerprint="0" * 64,
+        overwrite=True,
+    )
+    assert plan_streams(flags(), corpus)["audio"].spec.encoder == "identity"
+    assert plan_streams(flags(audio_encoder="standardise"), corpus)["audio"].spec.encoder == "standardise"
+
+
+def test_evaluating_needs_no_training_split(corpus):
+    spec = plan_streams(flags(), corpus, "elsewhere")["audio"].spec
+    assert (spec.encoder, spec.mean) == ("standardise", ())
+
+
+def test_statistics_are_left_to_the_weights(corpus):
+    state = stream_state(plan_streams(flags(), corpus))["audio"]
+    assert (state["encoder"], state["dim"]) == ("standardise", 3)
+    assert not {"mean", "deviation"} & set(state)
+
+
+def test_encoder_of_media_for_stored_features(corpus):
+    with pytest.raises(
+        InputError,
+        match=r"--audio-encoder logmel: expected identity or standardise for stored features \(mine\); "
+        r"found both an encoder and a store\. Leave out --audio-encoder",
+    ):
+        plan_streams(flags(audio_encoder="logmel"), corpus)
