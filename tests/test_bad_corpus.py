@@ -277,7 +277,7 @@ CASES: dict[str, tuple[Change, str, str, int]] = {
         edit("corpus.yaml", "column: emotion", "column: emotoin"),
         "train.tsv:1: ",
         "Rename 'emotion' to 'emotoin', or correct corpus.yaml.",
-        3,
+        6,  # in each table, and with each of the other label spaces
     ),
     "store's path": (
         edit("corpus.yaml", "path: features/w", "path: features/v"),
@@ -374,7 +374,7 @@ CASES: dict[str, tuple[Change, str, str, int]] = {
     "no shard": (
         lambda d: (d / "features/w/shard-00000.safetensors").unlink(), "features/w/", "found no such file", 1
     ),
-    "half a shard": (shard(half), "features/w/shard-00000.safetensors: ", "as its header says; found", 1),
+    "cut shard": (shard(lambda b: b[:-9]), "features/w/shard-00000.safetensors: ", "as its header says; found", 1),
     "other bytes": (
         shard(lambda b: b[:-9] + bytes([b[-9] ^ 255]) + b[-8:]), "features/w/shard", "than were written", 1
     ),
@@ -467,7 +467,7 @@ OLDER: dict[str, tuple[Change, str, str]] = {
     ),
     "no label file": (lambda d: (d / "label_file_train.csv").unlink(), "label_file_train.csv: ", "no such file"),
     "wrong label": (
-        lines_of("label_file_train.csv", lambda x: [*x[:2], x[2] + "p", *x[3:]]), "label_file_train.csv:3: ", "one of neu"
+        lines_of("label_file_train.csv", lambda x: [*x[:2], x[2] + "p", *x[3:]]), "label_file_train.csv:3: ", "of neu"
     ),
     "no label": (
         lines_of("label_file_train.csv", lambda x: [*x[:2], *x[3:]]), "train_t.tsv:3: ", "expected a label for every id"
@@ -526,9 +526,8 @@ def test_a_cut_checkpoint_ends_every_process_with_a_message(good, command, tmp_p
     words[0] = Path(sys.executable).parent / "fairseq-train"
     done = command(["torchrun", "--nproc-per-node", 2, "--master-port", 29641, *words], ok=False)
     assert done.returncode != 0
-    ours = done.stderr.split("ChildFailedError")[0].rpartition("torch/distributed/elastic")[0] or done.stderr
     assert (
         f"error: {tmp_path / 'checkpoint_last.pt'}: expected a checkpoint that fairseq-train wrote"
         in done.stderr
     )
-    assert not re.search(r"\[rank\d\]: *Traceback", done.stderr), ours[-3000:]
+    assert not re.search(r"\[rank\d\]: *Traceback", done.stderr), done.stderr[-3000:]

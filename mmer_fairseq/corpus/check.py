@@ -72,12 +72,12 @@ def check(
     corpora = _read(directory, labels, report)
     if not corpora:
         return report
-    corpus = corpora[0]
+    corpus, complete = corpora[0], not report.faults
     look = partial(inspect_clip, decode=decode, text_form=corpus.text_form, allow_silent=allow_silent)
     seconds = _media(corpora, look, jobs, progress, report)
     for entry in corpus.features.values():
         if open_store is not None:
-            _store(entry.name, open_store, corpus, decode, seconds, report)
+            _store(entry.name, open_store, corpus, decode, complete, seconds, report)
     summarise(report, corpora, seconds)
     report.faults = _in_order(report.faults)
     return report
@@ -156,9 +156,15 @@ def _parallel(look: Callable[..., Finding], tasks: list, jobs: int) -> Iterator[
 
 
 def _store(
-    name: str, open_store: OpenStore, corpus: Corpus, decode: bool, seconds: dict[str, float], report: Report
+    name: str,
+    open_store: OpenStore,
+    corpus: Corpus,
+    decode: bool,
+    complete: bool,
+    seconds: dict[str, float],
+    report: Report,
 ) -> None:
-    """Whether a store opens, and whether its clips are those of the corpus."""
+    """Whether a store opens, and whether its clips are those of the corpus, if all rows of that could be read."""
     entry = corpus.features[name]
     try:
         store = open_store(entry.path)
@@ -171,7 +177,7 @@ def _store(
             (f"a store made from {entry.modality}", store.modality, "correct 'modality' in corpus.yaml")
         )
     foreign = [clip_id for clip_id in store.ids() if clip_id not in corpus.ids]
-    if foreign:
+    if foreign and complete:
         faults.append(("ids of the corpus", f"others: {some(foreign)}", "extract the features again"))
     skipped = store.meta["skipped"]
     if skipped:

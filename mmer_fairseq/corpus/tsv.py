@@ -93,7 +93,7 @@ def _header(
     unknown = [column for column in columns if column not in known]
     if missing:
         fault(_missing(missing, unknown, columns, required, where))
-    if missing and len(unknown) == len(columns):  # no header at all: naming each cell would help nobody
+    if missing and 2 * len(unknown) > len(columns):  # no header at all: naming each cell would help nobody
         return False
     for column, times in Counter(columns).items():
         if times > 1:

@@ -108,7 +108,7 @@ def test_a_store_takes_the_place_of_the_medium(toy, tmp_path):
     assert made.dataset("valid")[0]["streams"]["audio"].shape == (3, 5)
     with pytest.raises(InputError, match="expected a store of video features; found mine, which holds audio"):
         task(tmp_path / "toy", features="video=mine")
-    with pytest.raises(InputError, match="expected no encoder for stored features"):
+    with pytest.raises(InputError, match="expected identity or standardise for stored features"):
         task(tmp_path / "toy", features="audio=mine", audio_encoder="logmel")
     with pytest.raises(InputError, match="--features: expected one store for audio; found mine and mine"):
         task(tmp_path / "toy", features="audio=mine,audio=mine")
