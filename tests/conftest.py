@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,36 @@ def _toy(folder: Path) -> None:
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The embedded corpus, 40 clips, with its tokenizer. Read-only by agreement."""
     return made_once(tmp_path_factory, "toy", _toy)
+
+
+def _twelve(toy: Path) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        import numpy as np
+
+        from mmer_fairseq.corpus import Corpus, register_features
+        from mmer_fairseq.features.store import write_store
+
+        # other tests write into .mmer meanwhile
+        ignored = shutil.ignore_patterns(".mmer")
+        shutil.copytree(toy, folder, copy_function=os.link, ignore=ignored)
+        for split, clips in (("train", 6), ("valid", 3), ("test", 3)):
+            lines = (toy / f"{split}.tsv").read_text().splitlines()[: clips + 1]
+            (folder / f"{split}.tsv").unlink()
+            (folder / f"{split}.tsv").write_text("\n".join(lines) + "\n")
+        corpus = Corpus.load(folder)
+        random = np.random.default_rng(0)
+        ids = [clip.id for split in corpus.splits for clip in corpus.clips(split)]
+        items = [(clip, random.normal(size=(5, 3)).astype("f4")) for clip in ids]
+        write_store(folder / "features" / "w", items, modality="audio", rate=4.0)
+        register_features(folder, name="w", path=folder / "features" / "w", modality="audio")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def twelve(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve clips of the toy corpus, with a feature store ``w`` of their sound. Read-only by agreement."""
+    return made_once(tmp_path_factory, "twelve", _twelve(toy))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,4 @@
-"""One fault at a time in a good corpus of real files: each gives one readable message that names its place.
-
-``mmer check --decode`` sees all of them; ``fairseq-train`` as a user runs it ends with the same message.
-"""
+"""One fault at a time in a good corpus of real files: ``mmer check --decode`` names each and its place."""
 
 from __future__ import annotations
 
@@ -10,8 +7,6 @@ import json
 import os
 import re
 import shutil
-import sys
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,11 +15,9 @@ import av
 import numpy as np
 import pytest
 import soundfile
-import torch
-from safetensors.numpy import load_file, save
 
 from mmer_fairseq.cli.main import main
-from mmer_fairseq.corpus import Corpus, register_features
+from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.features.store import write_store
 
 #: The row that is spoilt: line 4 of train.tsv.
@@ -33,30 +26,10 @@ FORM = re.compile(r".*: expected .*; found .*\. [A-Z`].*\.", re.DOTALL)
 Change = Callable[[Path], None]
 
 
-@pytest.fixture(scope="module")
-def good(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve clips of the toy corpus, with a feature store."""
-    folder = tmp_path_factory.mktemp("good")
-    for name in ("media", "traces"):
-        shutil.copytree(toy / name, folder / name, copy_function=os.link)
-    for name in ("corpus.yaml", "tokenizer.model"):
-        shutil.copy(toy / name, folder)
-    for split, clips in (("train", 6), ("valid", 3), ("test", 3)):
-        lines = (toy / f"{split}.tsv").read_text().splitlines()[: clips + 1]
-        (folder / f"{split}.tsv").write_text("\n".join(lines) + "\n")
-    corpus = Corpus.load(folder)
-    random = np.random.default_rng(0)
-    ids = [clip.id for split in corpus.splits for clip in corpus.clips(split)]
-    items = [(clip, random.normal(size=(5, 3)).astype("f4")) for clip in ids]
-    write_store(folder / "features" / "w", items, modality="audio", rate=4.0)
-    register_features(folder, name="w", path=folder / "features" / "w", modality="audio")
-    return folder
-
-
 @pytest.fixture
-def bad(good: Path, tmp_path: Path) -> Path:
+def bad(twelve: Path, tmp_path: Path) -> Path:
     """A copy to spoil. Media are hard links: replace them, never write into them."""
-    shutil.copytree(good, tmp_path / "bad", copy_function=os.link)
+    shutil.copytree(twelve, tmp_path / "bad", copy_function=os.link)
     return tmp_path / "bad"
 
 
@@ -233,31 +206,6 @@ def store(ids: Callable[[list[str]], list[str]], **about: Any) -> Change:
     return change
 
 
-def nan_in_store(folder: Path) -> None:
-    """With the right checksum, as a careless program would write it."""
-    path = folder / "features" / "w" / "shard-00000.safetensors"
-    content = path.read_bytes()
-    size = int.from_bytes(content[:8], "little")
-    ours = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["mmer"])
-    arrays = load_file(path)
-    clip = next(iter(arrays))
-    arrays[clip] = np.full_like(arrays[clip], np.nan)
-    ours["crc32"][clip] = zlib.crc32(arrays[clip].tobytes())
-    put(path, save(arrays, metadata={"mmer": json.dumps(ours, sort_keys=True)}))
-    described = json.loads((folder / "features" / "w" / "store.json").read_text())
-    described["shards"][0]["clips"][clip][1] = ours["crc32"][clip]
-    described["shards"][0]["bytes"] = path.stat().st_size
-    put(folder / "features" / "w" / "store.json", json.dumps(described))
-
-
-def both(*changes: Change) -> Change:
-    def change(folder: Path) -> None:
-        for each in changes:
-            each(folder)
-
-    return change
-
-
 #: Fault → what is done, the place it is told at, words of the message, number of messages.
 CASES: dict[str, tuple[Change, str, str, int]] = {
     # corpus.yaml
@@ -293,9 +241,9 @@ CASES: dict[str, tuple[Change, str, str, int]] = {
     ),
     # tables
     "empty table": (lambda d: put(d / "valid.tsv", ""), "valid.tsv: ", "found an empty file", 1),
-    "no tables": (lambda d: [p.unlink() for p in d.glob("*.tsv")] and None, "", "expected one <split>.tsv", 2),
+    "no tables": (lambda d: [p.unlink() for p in d.glob("*.tsv")] and None, "", "expected one <split>.tsv", 1),
     "header alone": (rows(lambda lines: lines[:1], "valid"), "valid.tsv:1: ", "found only the header", 1),
-    "no header": (rows(lambda lines: lines[1:], "valid"), "valid.tsv:1: ", "expected a header with", 1),
+    "no header": (rows(lambda lines: lines[1:], "valid"), "valid.tsv:1: ", "expected a header with", 4),
     "commas": (
         rows(lambda lines: [line.replace("\t", ",") for line in lines], "valid"),
         "valid.tsv:1: ",
@@ -314,9 +262,9 @@ CASES: dict[str, tuple[Change, str, str, int]] = {
         rows(lambda lines: [*lines[:ROW], "", *lines[ROW:]]), "train.tsv:4: ", "found an empty line", 1
     ),
     "id twice": (rows(lambda lines: [*lines, lines[ROW]]), "train.tsv:8: ", "is the id of train.tsv:4", 1),
-    "no id": (cell("id", ""), "train.tsv:4: ", "expected an id; found an empty cell", 2),
+    "no id": (cell("id", ""), "train.tsv:4: ", "expected an id; found an empty cell", 1),
     "latin-1": (
-        rows(lambda lines: lines, "test"), "test.tsv:2: ", "expected text in UTF-8; found byte 0xe9", 1
+        lambda d: put(d / "test.tsv", (d / "test.tsv").read_bytes() + b"\xe9\n"), "test.tsv:5: ", "found byte 0xe9", 1
     ),
     # labels
     "label": (cell("emotion", "hapy"), "train.tsv:4: ", "Write 'happy'.", 1),
@@ -378,25 +326,14 @@ CASES: dict[str, tuple[Change, str, str, int]] = {
     "other bytes": (
         shard(lambda b: b[:-9] + bytes([b[-9] ^ 255]) + b[-8:]), "features/w/shard", "than were written", 1
     ),
-    "NaN in a store": (nan_in_store, "features/w/shard", "found NaN or infinity among them", 1),
     "clips not in a store": (store(lambda ids: ids[2:]), "features/w: ", "found none for 2: ", 1),
     "clips of another corpus": (store(lambda ids: [*ids, "zz"]), "features/w: ", "found others: zz", 1),
     "store: of nothing": (cell("audio", "store:x"), "train.tsv:4: ", "found 'x'. Add the store under", 1),
 }  # fmt: skip
 
 
-def in_latin_1(folder: Path) -> None:
-    lines = (folder / "test.tsv").read_text().splitlines()
-    cells = lines[1].split("\t")
-    cells[1] = "caf\u00e9"
-    put(folder / "test.tsv", "\n".join([lines[0], "\t".join(cells), *lines[2:], ""]).encode("latin-1"))
-
-
-CASES["latin-1"] = (in_latin_1, *CASES["latin-1"][1:])
-
-
-def test_the_corpus_is_good_before_it_is_spoilt(good: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", str(good), "--decode", "--jobs", "1"]) == 0, capsys.readouterr().out
+def test_the_corpus_is_good_before_it_is_spoilt(twelve: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(twelve), "--decode", "--jobs", "1"]) == 0, capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -410,124 +347,3 @@ def test_each_fault_has_a_readable_message(name: str, bad: Path, capsys: pytest.
     assert all(FORM.fullmatch(line) for line in faults), faults
     assert len(faults) == number, faults
     assert printed[-1] == ("1 fault" if number == 1 else f"{number} faults")
-
-
-def older_layout(good: Path, folder: Path) -> None:
-    """The clips of the good corpus in the folder layout of the original SSE-FT."""
-    corpus = Corpus.load(good)
-    names = {"happy": "hap", "content": "neu", "sad": "sad", "angry": "ang"}
-    shutil.copytree(good / "media", folder / "media", copy_function=os.link)
-    for split in corpus.splits:
-        clips = corpus.clips(split)
-        for clip in clips:
-            put(folder / "media" / f"{clip.id}.txt", "0\t17\t18\t2\n")
-        for letter, suffix in (("a", "wav"), ("t", "txt"), ("v", "mp4")):
-            files = [f"{clip.id}.{suffix}\t1" for clip in clips]
-            put(folder / f"{split}_{letter}.tsv", "\n".join(["media", *files]) + "\n")
-        labels = [f"{clip.id},{names[corpus.label_space.names[clip.label]]}" for clip in clips]  # type: ignore[index]
-        put(folder / f"label_file_{split}.csv", "\n".join(["id,label", *labels]) + "\n")
-
-
-def lines_of(name: str, function: Callable[[list[str]], list[str]]) -> Change:
-    return lambda d: put(d / name, "\n".join(function((d / name).read_text().splitlines())) + "\n")
-
-
-def tensor(value: Any) -> Change:
-    def change(folder: Path) -> None:
-        name = (folder / "train_a.tsv").read_text().splitlines()[ROW].split(".")[0]
-        (folder / "media" / f"{name}.wav").unlink()
-        torch.save(value, folder / "media" / f"{name}.pt")
-
-    return change
-
-
-def first_text(content: str) -> Change:
-    def change(folder: Path) -> None:
-        name = (folder / "train_t.tsv").read_text().splitlines()[ROW].split("\t")[0]
-        put(folder / "media" / name, content)
-
-    return change
-
-
-class Runs:
-    """Unpickling it would run something."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, ("it-ran",)
-
-
-OLDER: dict[str, tuple[Change, str, str]] = {
-    "another order": (
-        lines_of("train_v.tsv", lambda x: [*x[:2], x[3], x[2], *x[4:]]), "train_v.tsv:3: ", "the same ids in the"
-    ),
-    "a list too short": (lines_of("train_a.tsv", lambda x: x[:-1]), "train_a.tsv:7: ", "found the end of the list"),
-    "no root folder": (lines_of("train_a.tsv", lambda x: ["gone", *x[1:]]), "train_a.tsv:1: ", "'gone', which is"),
-    "out of the root": (
-        lines_of("train_a.tsv", lambda x: [*x[:3], "../" + x[3], *x[4:]]), "train_a.tsv:4: ", "inside the root"
-    ),
-    "no label file": (lambda d: (d / "label_file_train.csv").unlink(), "label_file_train.csv: ", "no such file"),
-    "wrong label": (
-        lines_of("label_file_train.csv", lambda x: [*x[:2], x[2] + "p", *x[3:]]), "label_file_train.csv:3: ", "of neu"
-    ),
-    "no label": (
-        lines_of("label_file_train.csv", lambda x: [*x[:2], *x[3:]]), "train_t.tsv:3: ", "expected a label for every id"
-    ),
-    "label twice": (lines_of("label_file_train.csv", lambda x: [*x, x[1]]), "label_file_train.csv:8: ", "once; found"),
-    "words": (first_text("hello\n"), "train_t.tsv:4: media/", "expected token ids from 0 to 50264"),
-    "an id too high": (first_text("0 99999 2"), "train_t.tsv:4: media/", "found id 99999"),
-    "code in a tensor": (tensor(Runs()), "train_t.tsv:4: media/", "expected a tensor [samples]"),
-    "a tensor of NaN": (tensor(torch.full((99,), float("nan"))), "train_t.tsv:4: media/", "found nan"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", OLDER)
-def test_each_fault_of_the_older_layout(
-    name: str, good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    change, place, words = OLDER[name]
-    folder = tmp_path / "older"
-    folder.mkdir()
-    older_layout(good, folder)
-    change(folder)
-    assert main(["check", str(folder), "--decode", "--jobs", "1"]) == 1
-    faults = [
-        line for line in capsys.readouterr().out.replace(f"{folder}/", "").splitlines() if "; found" in line
-    ]
-    assert faults[0].startswith(place)
-    assert words in faults[0]
-    assert all(FORM.fullmatch(line) for line in faults), faults
-    assert not (tmp_path / "it-ran").exists()
-
-
-def train(corpus: Path, run: Path, *more: object) -> list[object]:
-    return [
-        "fairseq-train", corpus, "--user-dir", "mmer_fairseq", "--task", "emotion_prediction", "--modalities", "audio",
-        "--arch", "robertaEMO_small", "--criterion", "emotion_prediction_cri", "--cpu", "--optimizer", "adam",
-        "--lr", "1e-3", "--batch-size", 4, "--max-epoch", 1, "--num-workers", 1, "--save-dir", run, *more,
-    ]  # fmt: skip
-
-
-@pytest.mark.slow
-def test_a_fault_in_a_data_loading_process_ends_training_with_its_message(bad, command, tmp_path) -> None:
-    spoil("audio", with_value(np.nan))(bad)
-    done = command(train(bad, tmp_path / "run"), ok=False)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stdout + done.stderr
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith(f"error: {bad}/train.tsv:4: {medium(bad, 'audio')}: expected finite samples")
-    assert not (tmp_path / "run" / "crash.pt").exists()
-
-
-@pytest.mark.slow
-def test_a_cut_checkpoint_ends_every_process_with_a_message(good, command, tmp_path) -> None:
-    (tmp_path / "checkpoint_last.pt").write_bytes(b"PK\x03\x04" + bytes(999))
-    words = train(good, tmp_path)
-    words[0] = Path(sys.executable).parent / "fairseq-train"
-    done = command(["torchrun", "--nproc-per-node", 2, "--master-port", 29641, *words], ok=False)
-    assert done.returncode != 0
-    assert (
-        f"error: {tmp_path / 'checkpoint_last.pt'}: expected a checkpoint that fairseq-train wrote"
-        in done.stderr
-    )
-    assert not re.search(r"\[rank\d\]: *Traceback", done.stderr), done.stderr[-3000:]

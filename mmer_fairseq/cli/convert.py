@@ -56,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
     model = {f"network.{name}": x for name, x in model.items()}
     task_flags = sse_ft.task_flags(sizes, settings)
     task_flags.update({name: getattr(args, name) for name in ("data", "features") if getattr(args, name)})
-    if args.keep_encoders:
+    if not args.keep_encoders:  # the network was trained on what its encoders gave, unscaled
+        task_flags.update({f"{m}_encoder": "identity" for m in sizes.modalities})
+    else:
         files = _write_encoders(sizes.modalities, frozen, args)
         task_flags.update({f"{m}_encoder": f"{encoders.NAMES[m]}:{file}" for m, file in files.items()})
         model.update(_encoder_state(files, sizes.dims, args.old))

@@ -16,6 +16,7 @@ RANGES: dict[str, tuple[float, float | None]] = {
     "sample_rate": (1, None),
     "max_sample_size": (1, None),
     "min_sample_size": (0, None),
+    "speed_perturbation": (0, 1),
     "frame_rate": (0, 1000),
     "frame_size": (0, 4096),
     "max_frames": (1, None),
@@ -39,6 +40,7 @@ class StreamFlags(Protocol):
     sample_rate: int
     max_sample_size: int | None
     min_sample_size: int | None
+    speed_perturbation: float
     frame_rate: float
     frame_size: int
     max_frames: int

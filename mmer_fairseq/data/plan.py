@@ -243,11 +243,13 @@ def _raw(flags: StreamFlags, modality: str, corpus: Corpus) -> Stream:
     entry = ENCODERS[parse_spec(encoder, f"--{modality}-encoder")[0]]
     form = FORMS[modality]
     if entry.form != form:
+        fitting = "choose one of " + ", ".join(n for n, e in sorted(ENCODERS.items()) if e.form == form)
+        stored = f"name stored features with --features {modality}=NAME, or "
         raise InputError.of(
             where=f"--{modality}-encoder {encoder}",
             expected=f"an encoder for {form}",
             found=f"one for {entry.form}",
-            remedy="choose one of " + ", ".join(n for n, e in sorted(ENCODERS.items()) if e.form == form),
+            remedy=(stored if entry.form == "features" else "") + fitting,
         )
     tokenizer = _tokenizer(flags, corpus) if modality == "text" and corpus.text_form == "words" else None
     vocabulary = tokenizer.vocab_size if tokenizer is not None else ROBERTA_VOCABULARY
@@ -274,7 +276,9 @@ def _raw(flags: StreamFlags, modality: str, corpus: Corpus) -> Stream:
         vocab_size=vocabulary if form == "tokens" and (tokenizer is not None or not entry.pretrained) else 0,
         frame_size=frame_size if form == "frames" else 0,
     )
-    source = RawSource(modality, options, flags.max_sample_size, flags.min_sample_size)
+    source = RawSource(
+        modality, options, flags.max_sample_size, flags.min_sample_size, flags.speed_perturbation
+    )
     return Stream(spec, source, fingerprint=tokenizer.fingerprint if tokenizer is not None else "")
 
 

@@ -14,6 +14,7 @@ from mmer_fairseq.corpus import Clip
 from mmer_fairseq.corpus.streams import RawOptions, read_stream, stream_seconds
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.store import FeatureStore
+from mmer_fairseq.media.sound import change_speed
 
 logger = logging.getLogger(__name__)
 
@@ -31,12 +32,15 @@ class RawSource:
         max_samples: sound only; longer waves are cut to this many samples, at a random start in training and at the
             beginning elsewhere (None: never).
         min_samples: sound only; shorter waves are padded with silence up to it.
+        speed_perturbation: sound only; in training, each clip is played at a speed between 1 / (1 + this) and
+            1 + this, drawn anew each time.
     """
 
     modality: str
     options: RawOptions
     max_samples: int | None = None
     min_samples: int | None = None
+    speed_perturbation: float = 0.0
 
     def present(self, clip: Clip) -> bool:
         """Whether the clip has this modality as a medium."""
@@ -63,7 +67,7 @@ class RawSource:
 
         Args:
             clip: must be :meth:`present`.
-            random: draws the start of a cropped wave; None crops at the beginning.
+            random: draws speed and start of a wave; None leaves the speed and crops at the beginning.
 
         Returns:
             text LongTensor [T]; audio FloatTensor [samples]; video ByteTensor [T, 3, H, W]; physio FloatTensor [T, C].
@@ -71,6 +75,9 @@ class RawSource:
         stream = read_stream(clip, self.modality, self.options)
         if self.modality != "audio":
             return stream
+        if random is not None and self.speed_perturbation:
+            most = np.log1p(self.speed_perturbation)
+            stream = change_speed(stream, float(np.exp(random.uniform(-most, most))))
         if self.max_samples is not None and len(stream) > self.max_samples:
             spare = len(stream) - self.max_samples
             start = 0 if random is None else int(random.integers(spare + 1))

@@ -52,6 +52,9 @@ class CheckedLoading(nn.Module):
     weights, so that a model can be fine-tuned on other labels, unless ``load_checkpoint_heads`` asks for the
     checkpoint's. Such a model refuses to predict before it has been trained.
 
+    A frozen encoder that came from a file of its own (``frozen`` and ``checkpoint`` are set) may be absent from
+    the weights: a model trained on its stored features then runs behind the encoder itself.
+
     Attributes:
         output_layers: names of the linear layers that give the outputs.
         load_checkpoint_heads: require the checkpoint's output layers.
@@ -74,9 +77,21 @@ class CheckedLoading(nn.Module):
             handle.remove()
         for layer in self.output_layers:
             self._settle_output(layer, state)
+        self._keep_frozen(state)
         if strict:
             check_state(self, state, "checkpoint")
         return super().load_state_dict(state, strict=strict, **kwargs)
+
+    def _keep_frozen(self, state: dict[str, Any]) -> None:
+        for name, part in self.named_modules():
+            file = getattr(part, "checkpoint", None)
+            if (
+                file
+                and getattr(part, "frozen", False)
+                and not any(key.startswith(f"{name}.") for key in state)
+            ):
+                state.update({f"{name}.{key}": x for key, x in part.state_dict().items()})
+                logger.info("%s keeps the frozen weights of %s", name, file)
 
     def _settle_output(self, layer: str, state: dict[str, Any]) -> None:
         ours = {f"{layer}.{name}": x for name, x in self.get_submodule(layer).state_dict().items()}

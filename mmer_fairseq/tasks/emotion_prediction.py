@@ -90,6 +90,10 @@ class EmotionPredictionConfig(FairseqDataclass):
     min_sample_size: Optional[int] = field(
         default=None, metadata={"help": "shorter sound is padded with silence to this many samples"}
     )
+    speed_perturbation: float = field(
+        default=0.0,
+        metadata={"help": "play sound up to this share faster or slower in training: 0.25 for few speakers"},
+    )
     frame_rate: float = field(
         default=0.0, metadata={"help": "picture frames a second in Hz (0: the encoder's, or as stored)"}
     )

@@ -117,6 +117,7 @@ def test_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture):
         "num_classes": 7,
         "softmax_target_meld": True,
         "max_sample_size": 150000,
+        "audio_encoder": "identity",
     }
     task = new["cfg"]["task"]
     assert {name: task[name] for name in expected} == expected
@@ -163,6 +164,11 @@ def test_kept_encoders_are_written_and_loaded(tmp_path: Path, capsys: pytest.Cap
     model = models.build_model(
         OmegaConf.create(new["cfg"]["model"]), argparse.Namespace(streams=streams, num_outputs=7)
     )
+    model.load_state_dict({name: x for name, x in new["model"].items() if name.startswith("network.")})
+    whole = model.state_dict()
+    assert all(
+        torch.equal(x, whole[name]) for name, x in new["model"].items()
+    )  # the encoders' come from files
     model.load_state_dict(new["model"])
     batch = {"text": torch.tensor([[0, 5, 2]]), "audio": torch.randn(1, 1600)}
     batch["video"] = torch.randint(256, (1, 2, 3, 256, 256), dtype=torch.uint8)

@@ -56,7 +56,7 @@ def test_text_and_video(corpus, toy, tmp_path, capsys):
     model = roberta(tmp_path, SentencePieceTokenizer(tokenizer).vocab_size)
     words = ["extract", str(corpus), "--workers", "1"]
     text = ["--modality", "text", "--encoder", f"roberta:{model}", "--name", "roberta"]
-    assert main([*words, *text, "--tokenizer", str(tokenizer)]) == 0
+    assert main([*words, *text, "--tokenizer-model", str(tokenizer)]) == 0
     shown = capsys.readouterr().out
     assert "clips, vectors of 16 float32 numbers, " in shown
     assert "train with --features text=roberta" in shown

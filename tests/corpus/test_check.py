@@ -207,6 +207,14 @@ def test_a_store_that_does_not_fit(folder, kit, store: Store, rows: tuple[str, .
     assert found.endswith(f"/corpus/w2v: {fault}")
 
 
+def test_clips_of_rows_at_fault_are_not_blamed_on_the_store(folder, kit) -> None:
+    directory = folder(
+        {"train.tsv": kit.tsv("id|audio|emotion", "a|store:w2v|sad", "b|store:w2v")}, description=STORES
+    )
+    (fault,) = check(directory, open_store=lambda path: Store({"a": 1, "b": 1})).faults
+    assert "train.tsv:3: expected 3 cells" in fault
+
+
 def test_a_store_of_another_modality(folder, kit) -> None:
     store = Store({"a": 1, "b": 1})
     store.modality = "video"

@@ -18,6 +18,7 @@ FLAGS = {
     "sample_rate": 16000,
     "max_sample_size": None,
     "min_sample_size": None,
+    "speed_perturbation": 0.0,
     "frame_rate": 0.0,
     "frame_size": 0,
     "max_frames": 300,

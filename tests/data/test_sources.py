@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -72,6 +73,23 @@ def test_short_sound_is_padded_with_silence(clips):
     assert len(padded) == 100000
     assert torch.equal(padded[: len(whole)], whole)
     assert padded[len(whole) :].abs().sum() == 0
+
+
+def test_speed_is_drawn_anew_in_training_only(clips):
+    plain = RawSource("audio", RawOptions()).read(clips[0], random=None)
+    source = RawSource("audio", RawOptions(), speed_perturbation=0.25)
+    assert torch.equal(source.read(clips[0], random=None), plain)
+    random = np.random.default_rng(1)
+    lengths = [len(source.read(clips[0], random=random)) / len(plain) for _ in range(40)]
+    assert 0.8 <= min(lengths) < 0.85
+    assert 1.2 < max(lengths) <= 1.25
+    again = source.read(clips[0], random=np.random.default_rng(1))
+    assert torch.equal(again, source.read(clips[0], random=np.random.default_rng(1)))
+
+
+def test_speed_is_changed_before_the_crop(clips):
+    source = RawSource("audio", RawOptions(), max_samples=8000, speed_perturbation=0.25)
+    assert len(source.read(clips[0], random=np.random.default_rng(1))) == 8000
 
 
 def test_steps_foretell_what_is_read(clips):

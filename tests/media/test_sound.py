@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from mmer_fairseq.errors import InputError
-from mmer_fairseq.media.sound import load_sound, sound_seconds
+from mmer_fairseq.media.sound import change_speed, load_sound, sound_seconds
 
 
 def wave(seconds: float = 1.0, rate: int = 16000, seed: int = 0) -> np.ndarray:
@@ -20,6 +20,20 @@ def wave(seconds: float = 1.0, rate: int = 16000, seed: int = 0) -> np.ndarray:
         np.sin(2 * np.pi * f * time + p) for f, p in zip(rng.uniform(50, 1000, 12), rng.uniform(0, 6, 12))
     ]
     return np.sum(waves, axis=0) / 12
+
+
+@pytest.mark.parametrize("speed", [0.8, 1.0, 1.25])
+def test_speed_changes_length_and_pitch_alike(speed: float):
+    time = torch.arange(16000, dtype=torch.float32) / 16000
+    changed = change_speed(torch.sin(2 * torch.pi * 400 * time), speed)
+    assert changed.shape == (round(16000 / speed),)
+    expected = torch.sin(2 * torch.pi * 400 * speed * time[: len(changed)])
+    inside = slice(500, min(len(changed), len(time)) - 500)
+    torch.testing.assert_close(changed[inside], expected[inside], atol=2e-3, rtol=0)
+
+
+def test_speed_leaves_a_sample():
+    assert change_speed(torch.ones(1), 2.0).shape == (1,)
 
 
 @pytest.mark.parametrize(

@@ -94,3 +94,33 @@ def test_a_required_output_layer_is_not_replaced():
         "--load-checkpoint-heads: expected a checkpoint whose output layer head has 3 outputs"
     )
     assert "found 7. Leave the flag out" in text
+
+
+class WithEncoder(Model):
+    def __init__(self, checkpoint: str | None = "encoder.pt", frozen: bool = True) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(2, 2)
+        self.encoder.checkpoint, self.encoder.frozen = checkpoint, frozen
+
+
+def test_a_frozen_encoder_from_a_file_need_not_be_in_the_weights(caplog: pytest.LogCaptureFixture):
+    model, source = WithEncoder(), Model()
+    before = model.encoder.weight.clone()
+    with caplog.at_level(logging.INFO):
+        model.load_state_dict(source.state_dict())
+    assert torch.equal(model.encoder.weight, before)
+    assert torch.equal(model.body.weight, source.body.weight)
+    assert "encoder keeps the frozen weights of encoder.pt" in caplog.text
+
+
+@pytest.mark.parametrize(("checkpoint", "frozen"), [(None, True), ("encoder.pt", False)])
+def test_any_other_encoder_must_be_there(checkpoint: str | None, frozen: bool):
+    with pytest.raises(InputError, match=r"2 missing \(encoder.weight, encoder.bias\)"):
+        WithEncoder(checkpoint, frozen).load_state_dict(Model().state_dict())
+
+
+def test_half_of_a_frozen_encoder_is_refused():
+    state = WithEncoder().state_dict()
+    del state["encoder.bias"]
+    with pytest.raises(InputError, match=r"1 missing \(encoder.bias\)"):
+        WithEncoder().load_state_dict(state)
