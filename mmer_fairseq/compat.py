@@ -18,7 +18,7 @@ from typing import Any, Callable
 import torch
 import torch.distributed as dist
 
-from mmer_fairseq import compat_faults
+from mmer_fairseq import compat_faults, compat_logs
 from mmer_fairseq.compat_faults import check_selection
 from mmer_fairseq.errors import InputError
 
@@ -49,7 +49,8 @@ def apply() -> None:
     atomic_checkpoint_copy()
     compat_faults.readable_checkpoint_faults()
     checked_and_resumable_selection()
-    exact_numbers_in_logs()
+    compat_logs.exact_numbers_in_logs()
+    compat_logs.log_file_opened_once()
 
 
 def readable_errors() -> None:
@@ -364,27 +365,6 @@ def _over_stays_over(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(cfg, trainer, task, epoch_itr)
 
     return train
-
-
-def exact_numbers_in_logs() -> None:
-    """Print metrics with nine significant digits, and never the raw sums they are made from.
-
-    Why: fairseq prints six digits, too few to compare a printed metric with another program's to 1e-6; and
-    ``fairseq-validate`` shows every logged sum, confusion counts included, on its progress bar.
-    Can go: when the number of digits is an option.
-    """
-    from fairseq.logging import progress_bar
-
-    original = progress_bar.format_stat
-
-    def format_stat(stat: Any) -> Any:
-        if isinstance(stat, float):
-            return f"{stat:.9g}"
-        if torch.is_tensor(stat) and stat.numel() > 1:
-            return "…"
-        return original(stat)
-
-    progress_bar.format_stat = format_stat
 
 
 def accept_data_flag(parser: argparse.ArgumentParser) -> None:

@@ -108,14 +108,6 @@ def test_checkpoint_copy_never_leaves_half_a_file(tmp_path, monkeypatch):
     assert target.read_bytes() == source.read_bytes()
 
 
-def test_numbers_are_printed_with_nine_digits_and_sums_not_at_all():
-    from fairseq.logging import progress_bar
-
-    assert progress_bar.format_stat(0.123456789012) == "0.123456789"
-    assert progress_bar.format_stat(torch.zeros(4)) == "…"
-    assert progress_bar.format_stat(7) == "7"
-
-
 @pytest.mark.parametrize("words", [["--data", "DIR"], ["--data=DIR"], ["DIR"]])
 def test_corpus_is_named_with_a_flag_or_by_position(words, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["fairseq-train", *words])

@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--gpt2-bpe", metavar="DIR", help="folder with encoder.json, vocab.bpe and dict.txt of RoBERTa"
     )
     parser.add_argument(
-        "--tokenizer", metavar="FILE", help="sentencepiece model, for an encoder trained with it"
+        "--tokenizer-model", metavar="FILE", help="sentencepiece model, for an encoder trained with it"
     )
 
 
@@ -112,14 +112,14 @@ def summary(store: FeatureStore) -> str:
 
 
 def _tokenizer(args: argparse.Namespace) -> Tokenizer:
-    if args.tokenizer:
-        return SentencePieceTokenizer(args.tokenizer)
+    if args.tokenizer_model:
+        return SentencePieceTokenizer(args.tokenizer_model)
     if not args.gpt2_bpe:
         raise InputError.of(
             where="mmer extract --modality text",
             expected="the tokenizer that the encoder was trained with, because the corpus holds words",
             found="none",
-            remedy="name RoBERTa's folder with --gpt2-bpe, or a sentencepiece model with --tokenizer",
+            remedy="name RoBERTa's folder with --gpt2-bpe, or a sentencepiece model with --tokenizer-model",
         )
     return GPT2BPETokenizer.of_folder(args.gpt2_bpe)
 

@@ -186,7 +186,8 @@ def _dump(value: Mapping[str, Any]) -> str:
 def _without(text: str, key: str) -> str:
     """A YAML text without one of its top-level keys; comments after its value stay."""
     lines = text.rstrip("\n").split("\n")
-    for found, value in yaml.compose(text, Loader=yaml.SafeLoader).value:
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    for found, value in node.value if node else ():
         if found.value == key:
             first = found.start_mark.line
             end = value.end_mark.line + (value.end_mark.column > 0)

@@ -52,7 +52,7 @@ def parse_yaml(text: str, path: Path, fault: Fault) -> tuple[dict[str, Any] | No
     except (ValueError, RecursionError) as error:  # PyYAML lets these out for 2024-13-45 and for [[[[…
         fault(InputError.of(where=path, expected="valid YAML", found=str(error), remedy="correct that value"))
         return None, lines
-    if not isinstance(value, dict):
+    if node is None or not isinstance(value, dict):
         fault(
             InputError.of(
                 where=path,

@@ -62,6 +62,10 @@ def test_two_decisions_a_class_double_the_outputs(toy):
             r"expected a feature store of .* \(none\); found 'none'\. Run `mmer extract",
         ),
         ({"audio_encoder": "frames"}, r"--audio-encoder frames: expected an encoder for samples"),
+        (
+            {"text_encoder": "identity"},
+            r"found one for features\. Name stored features with --features text=",
+        ),
         ({"audio_encoder": "nothing"}, r"--audio-encoder: expected.*logmel.*found.*nothing"),
         ({"modalities": ","}, r"--modalities: expected names separated by commas; found ','"),
         ({"frame_size": -3}, r"--frame-size: expected a number from 0 to 4096; found -3"),
