@@ -108,6 +108,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--speakers", metavar="KEY")
     add("--dialogues", metavar="KEY")
     add("--turns", metavar="KEY", help="whole numbers: position in the dialogue")
+    add(
+        "--standardise-by",
+        choices=("speaker", "dialogue"),
+        help="bring each feature to zero mean and unit variance within each of these",
+    )
     add("--splits", metavar="KEY", help="the split of each clip (train, valid, test, …)")
     add("--split-by", choices=("speaker", "dialogue", "clip"), help="make splits that share none of these")
     add(
@@ -187,6 +192,7 @@ def run(args: argparse.Namespace) -> int:
             for modality, keys in parts.items()
         },
         media_root=args.media_root,
+        standardise_by=_of(args.standardise_by, "--standardise-by", extra) if args.standardise_by else None,
         drop_unlabelled=args.drop_unlabelled,
         dtype=args.dtype,
         name=args.name,
@@ -317,16 +323,21 @@ def _splits(args: argparse.Namespace, ids: Sequence[str], columns: dict[str, lis
         )
     groups: Sequence[Any] = ids
     if args.split_by != "clip":
-        if f"{args.split_by}s" not in columns:
-            raise InputError.of(
-                where=f"--split-by {args.split_by}",
-                expected=f"--{args.split_by}s KEY",
-                found="no such flag",
-                remedy=f"name the array of the {args.split_by}s",
-            )
-        groups = columns[f"{args.split_by}s"]
+        groups = _of(args.split_by, "--split-by", columns)
     groups = [str(group) for group in groups]
     if args.folds:
         return fold_groups(groups, args.folds, args.fold, seed=args.seed)
     shares = {split: share for split, share in zip(SPLITS, args.fractions) if share}
     return split_groups(groups, shares, seed=args.seed)
+
+
+def _of(group: str, flag: str, columns: dict[str, list[Any]]) -> list[Any]:
+    """The speaker (or dialogue) of each clip."""
+    if f"{group}s" not in columns:
+        raise InputError.of(
+            where=f"{flag} {group}",
+            expected=f"--{group}s KEY",
+            found="no such flag",
+            remedy=f"name the array of the {group}s",
+        )
+    return columns[f"{group}s"]

@@ -69,6 +69,19 @@ def test_two_files_matched_by_ids(tmp_path: Path, files, capsys: pytest.CaptureF
         )
 
 
+def test_features_standardised_within_each_speaker(tmp_path: Path, files) -> None:
+    words = f"{TWO} --labels emotion --speakers meta:actor --split-by speaker --standardise-by speaker"
+    assert run(tmp_path / "out", files, words) == 0
+    corpus = Corpus.load(tmp_path / "out")
+    store = FeatureStore.open(corpus.features["egemaps"].path)
+    for speaker in range(6):
+        rows = np.stack(
+            [store.get(clip.id)[0].numpy() for clip in clips(corpus) if clip.speaker == str(speaker)]
+        )
+        np.testing.assert_allclose(rows.mean(0), 0, atol=1e-6)
+        np.testing.assert_allclose(rows.std(0), 1, atol=1e-6)
+
+
 def test_folds(tmp_path: Path, files) -> None:
     words = f"{TWO} --labels emotion --speakers meta:actor --split-by speaker --folds 6 --fold"
     tests = []
@@ -207,6 +220,10 @@ CASES = [
     (
         "--ids ids --features audio=egemaps --labels actor --split-by speaker",
         "--split-by speaker: expected --speakers KEY; found no such flag. Name the array of the speakers.",
+    ),
+    (
+        "--ids ids --features audio=egemaps --labels actor --split-by clip --standardise-by speaker",
+        "--standardise-by speaker: expected --speakers KEY; found no such flag. Name the array of the speakers.",
     ),
     (
         "--ids ids --features egemaps --labels actor",

@@ -75,3 +75,32 @@ def clip_vectors(
             remedy="leave it out",
         )
     return found
+
+
+def standardised(
+    vectors: Sequence[tuple[str, np.ndarray]], groups: Sequence[Any]
+) -> list[tuple[str, np.ndarray]]:
+    """Bring each feature to zero mean and unit variance within each group (a speaker, say).
+
+    No label is looked at. What differs between people (pitch, the shape of a face) goes, what moves stays.
+
+    Args:
+        vectors: (id, [T_i, D]) of N clips, as :func:`clip_vectors` gives them.
+        groups: of each clip. A feature that is constant in its group becomes 0.
+
+    Returns:
+        The same clips, in double precision.
+    """
+    of_group: dict[str, list[np.ndarray]] = {}
+    for (_, array), group in zip(vectors, groups):
+        if len(array):
+            of_group.setdefault(str(group), []).append(array)
+    norms = {}
+    for group, arrays in of_group.items():
+        steps = np.concatenate(arrays).astype(np.float64)
+        mean, deviation = steps.mean(0), steps.std(0)
+        norms[group] = mean, np.where(deviation > 1e-6 * np.abs(mean), deviation, np.inf)
+    return [
+        (clip, (array - norms[str(group)][0]) / norms[str(group)][1] if len(array) else array)
+        for (clip, array), group in zip(vectors, groups)
+    ]

@@ -12,7 +12,7 @@ from typing import Any
 from mmer_fairseq.corpus.clip import MODALITIES, STORE_PREFIX
 from mmer_fairseq.corpus.faults import hint, some
 from mmer_fairseq.corpus.importers._arrays.labels import Labels
-from mmer_fairseq.corpus.importers._arrays.vectors import Arrays, clip_vectors
+from mmer_fairseq.corpus.importers._arrays.vectors import Arrays, clip_vectors, standardised
 from mmer_fairseq.corpus.importers._stores import save_vectors
 from mmer_fairseq.corpus.write import write_corpus, writing
 from mmer_fairseq.errors import InputError
@@ -33,6 +33,7 @@ def import_arrays(
     speakers: Sequence[Any] | None = None,
     dialogues: Sequence[Any] | None = None,
     turns: Sequence[Any] | None = None,
+    standardise_by: Sequence[Any] | None = None,
     drop_unlabelled: bool = False,
     dtype: str = "float32",
     name: str = "",
@@ -57,6 +58,8 @@ def import_arrays(
         speakers: of each clip ('': unknown).
         dialogues: of each clip.
         turns: position of each clip in its dialogue.
+        standardise_by: group of each clip (its speaker, say) within which every feature is brought to zero mean
+            and unit variance; None: features stay as they are.
         drop_unlabelled: leave out the clips that lack a label (default: they are a fault).
         dtype: ``float32`` or ``float16``, of the stored features.
         name: of the corpus (default: of the folder).
@@ -84,6 +87,7 @@ def import_arrays(
             **{f"lengths '{store}'": array for store, array in (lengths or {}).items()},
             **{f"media '{modality}'": paths for modality, paths in (media or {}).items()},
             **columns,
+            "standardise_by": standardise_by,
         },
     )
     keep = _labelled(spaces, ids, drop_unlabelled)
@@ -101,6 +105,8 @@ def import_arrays(
         for store, (modality, arrays) in features.items():
             steps = lengths[store] if lengths and store in lengths else None
             vectors = clip_vectors(store, ids, kept(arrays), None if steps is None else kept(steps))
+            if standardise_by is not None:
+                vectors = standardised(vectors, kept(standardise_by))
             save_vectors(scratch, store, modality, vectors, (rates or {}).get(store, 0.0), dtype)
             for row, (_, array) in zip(cells, vectors):
                 if len(array):

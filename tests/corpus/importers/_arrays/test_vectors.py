@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmer_fairseq.corpus.importers._arrays.vectors import clip_vectors
+from mmer_fairseq.corpus.importers._arrays.vectors import clip_vectors, standardised
 from mmer_fairseq.errors import InputError
 
 IDS = ["a", "b"]
@@ -72,3 +72,18 @@ def test_no_vectors_at_all() -> None:
     assert (
         str(caught.value) == "features 'f': expected vectors of one clip at least; found none. Leave it out."
     )
+
+
+def test_standardised_within_each_speaker() -> None:
+    noise = np.random.default_rng(0)
+    arrays = [noise.normal(3 * k, k + 1, size=(k + 2, 4)) for k in range(6)] + [np.zeros((0, 4))]
+    arrays[0][:, 3] = arrays[2][:, 3] = 7.0
+    speakers = ["ann", "ben", "ann", "ben", "ann", "ben", "cy"]
+    arrays[4][:, 3] = 7.0
+    done = [array for _, array in standardised([(str(k), a) for k, a in enumerate(arrays)], speakers)]
+    for first in (0, 1):
+        whole, raw = np.concatenate(done[first:6:2]), np.concatenate(arrays[first:6:2])
+        wanted = (raw - raw.mean(0)) / np.maximum(raw.std(0), 1e-9)
+        np.testing.assert_allclose(whole, wanted, atol=1e-12)
+    assert not np.concatenate(done[0:6:2])[:, 3].any()
+    assert len(done[6]) == 0
