@@ -7,6 +7,7 @@ import hashlib
 import io
 import logging
 import os
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Optional, Protocol
@@ -115,8 +116,8 @@ def train_sentencepiece(
 
     sentences = [" ".join(line.split()) for line in lines]
     sentences = [sentence for sentence in sentences if sentence]
-    if not sentences:
-        raise _no_words(path)
+    if not any(unicodedata.category(character)[0] not in "CZ" for line in sentences for character in line):
+        raise _no_words(path)  # not a character that shows
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -137,7 +138,7 @@ def train_sentencepiece(
         )
     except RuntimeError as error:
         characters = len(set("".join(sentences)))
-        if vocab_size >= characters + 5:  # room enough: it found nothing but blanks of other alphabets
+        if vocab_size >= characters + 5:  # room enough: it is about something else
             raise _no_words(path) from error
         raise InputError.of(
             where=path,
