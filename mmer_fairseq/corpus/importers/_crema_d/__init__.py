@@ -1,0 +1,1 @@
+"""Parts of ``mmer import crema-d``: the names of its files, and its tables."""

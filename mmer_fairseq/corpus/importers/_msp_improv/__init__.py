@@ -1,0 +1,1 @@
+"""Parts of ``mmer import msp-improv``: the names of its files, and its file of evaluations."""

@@ -1,0 +1,116 @@
+"""What the importers of public corpora share: their flags, and the corpus they write."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmer_fairseq.corpus.importers._public.left_out import LeftOut
+from mmer_fairseq.corpus.importers._public.votes import RULES, TIE, Verdict
+from mmer_fairseq.corpus.write import write_corpus
+from mmer_fairseq.errors import InputError
+
+SPLITS = ("train", "valid", "test")
+
+
+def add_shared(parser: argparse.ArgumentParser, root: str) -> None:
+    """The flags that all of these importers have."""
+    add = parser.add_argument
+    add("directory", metavar="OUT", help="folder to write; it must not exist or be empty")
+    add("--root", required=True, metavar="DIR", help=root)
+    add(
+        "--rule",
+        choices=RULES,
+        help="plurality: the emotion with the most votes, ties left out; majority: more than half of the votes; "
+        "distribution: the most votes, and the share of each class as the label space 'shares', whose clips "
+        f"may be ties ('{TIE}', which 'emotion' leaves out) (default: plurality)",
+    )
+    add(
+        "--partition-file",
+        metavar="CSV",
+        help="a label file of AuxFormer, which gives labels and splits: name of the sound file, one column for "
+        "each class, and last the partition (Train, Development, Test)",
+    )
+
+
+def refuse(args: argparse.Namespace, flag: str, *others: str) -> None:
+    """Flags that mean nothing beside ``flag``.
+
+    Raises:
+        InputError: one of them was given.
+    """
+    for other in others:
+        if getattr(args, other[2:].replace("-", "_")) is not None:
+            raise InputError.of(
+                where=f"{flag}, {other}",
+                expected="one of them",
+                found="both",
+                remedy=f"leave out {other}, or {flag}",
+            )
+
+
+def vacant(directory: str | Path) -> Path:
+    """The folder to write, as an absolute path.
+
+    Raises:
+        InputError: there is something in it.
+    """
+    folder = Path(directory).absolute()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError.of(
+            where=folder,
+            expected="a folder that does not exist or is empty",
+            found="one with files in it" if folder.is_dir() else "a file",
+            remedy="choose another folder or remove it",
+        )
+    return folder
+
+
+def label_cells(verdict: Verdict, classes: Sequence[str]) -> dict[str, str]:
+    """The columns that :func:`label_spaces` describes."""
+    shares = {f"share_{name}": f"{share:.6f}" for name, share in zip(classes, verdict.shares)}
+    return {"emotion": verdict.label, **shares}
+
+
+def label_spaces(classes: Sequence[str], cells: Iterable[Mapping[str, str]]) -> dict[str, Any]:
+    """``emotion`` (classes), and ``shares`` (scores) where the rows hold shares."""
+    cells = list(cells)
+    emotion: dict[str, Any] = {"kind": "classes", "column": "emotion", "classes": list(classes)}
+    columns = [f"share_{name}" for name in classes]
+    if not any(columns[0] in row for row in cells):
+        return {"emotion": emotion}
+    if any(row["emotion"] == TIE for row in cells):
+        emotion["ignore"] = [TIE]
+    return {"emotion": emotion, "shares": {"kind": "score", "columns": columns, "range": [0, 1]}}
+
+
+def finish(
+    folder: Path,
+    shown: str,
+    description: Mapping[str, Any],
+    rows: Mapping[str, Sequence[Mapping[str, str]]],
+    left_out: LeftOut,
+) -> int:
+    """Write the corpus and print what is in it, and what is not.
+
+    Raises:
+        InputError: a split has no clips, or the corpus would not be correct.
+    """
+    empty = [split for split in SPLITS if not rows.get(split)]
+    if empty:
+        reasons = "; ".join(left_out.lines())
+        raise InputError.of(
+            where=description["media_root"],
+            expected=f"clips in each of {', '.join(SPLITS)}",
+            found=f"none in {', '.join(empty)}" + (f" ({reasons})" if reasons else ""),
+            remedy="add the recordings that are missing, or choose other flags",
+        )
+    ordered = {split: rows[split] for split in SPLITS}
+    write_corpus(folder, description=description, rows=ordered)
+    for line in left_out.lines():
+        print(line)
+    counts = ", ".join(f"{split} {len(ordered[split])}" for split in SPLITS)
+    print(f"{folder}: {counts} clips; look at it with: mmer check {shown}")
+    return 0
