@@ -38,12 +38,14 @@ from mmer_fairseq.corpus.importers._public.write import (
     label_spaces,
     refuse,
     vacant,
+    without,
 )
 from mmer_fairseq.corpus.splitting import fold_groups
 from mmer_fairseq.errors import InputError
 
 HELP = "write a corpus from CREMA-D: 91 actors, 12 sentences, six emotions, with the votes of listeners"
 
+CLIPS = 7442
 SOUND, FILMS = "AudioWAV", "VideoFlash"
 CLASSES = {
     6: ("angry", "sad", "disgust", "fear", "neutral", "happy"),
@@ -56,7 +58,7 @@ EPILOG = f"""DIR is a clone of https://github.com/CheyneyComputerScience/CREMA-D
 
 Read are, in DIR:
   {SOUND}/*.wav                         sound; where there is none, the track of the video
-  {FILMS}/*.flv or *.mp4             video (where a clip has both, the .mp4)
+  {FILMS}/*.flv or *.mp4              video (where a clip has both, the .mp4)
   processedResults/tabulatedVotes.csv    first column: index (100001 … voice, 200001 … face, 300001 … multimodal);
                                          needed columns: A, D, F, H, N, S (votes for angry, disgust, fear, happy,
                                          neutral, sad) and fileName
@@ -117,6 +119,8 @@ def run(args: argparse.Namespace) -> int:
     root = given_folder(args.root, "the folder of CREMA-D")
     left_out = LeftOut()
     media = _media(root, args.modalities, left_out)
+    left_out.expect(len(media), CLIPS)
+    media = without(args.leave_out, media, left_out)
     names = {clip: read_name(clip, str(root)) for clip in media}
     classes = CLASSES[args.classes]
     verdicts, splits = _labelled(args, root, names, classes, left_out)
@@ -147,9 +151,12 @@ def _media(root: Path, modalities: list[str], left_out: LeftOut) -> dict[str, di
         raise InputError.of(
             where="--modalities", expected="audio or video among them", found="text", remedy="add one of them"
         )
-    if films or not (root / SOUND).is_dir():
+    if films:
         remedy = "fetch it, correct --root" + (", or use --modalities text audio" if sound else "")
         given_folder(root / FILMS, "the folder of the videos", remedy)
+    elif not (root / SOUND).is_dir():
+        what = f"the folder of the videos, where there is no {SOUND}"
+        given_folder(root / FILMS, what, "fetch one of them, or correct --root")
     found: dict[str, dict[str, Path]] = {}
     empty: dict[str, list[str]] = {}
     for modality, place, endings in (("audio", SOUND, (".wav",)), ("video", FILMS, (".mp4", ".flv"))):

@@ -38,6 +38,7 @@ from mmer_fairseq.corpus.importers._public.write import (
     label_spaces,
     refuse,
     vacant,
+    without,
 )
 from mmer_fairseq.errors import InputError
 
@@ -47,6 +48,7 @@ CLASSES = {
     4: ("angry", "sad", "neutral", "happy"),
     10: SECONDARY[:-1],
 }
+CLIPS = 8438
 FILMS = (".mp4", ".avi")
 EVALUATIONS = ("evalution.txt", "evaluation.txt")
 #: Stands for attributes that a turn lacks; outside the scale, and ignored.
@@ -104,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
     left_out = LeftOut()
     files = files_under(root)
     media = _media(root, files, args.modalities, left_out)
+    left_out.expect(len(media), CLIPS)
+    media = without(args.leave_out, media, left_out)
     names = {clip: read_name(clip, str(root)) for clip in media}
     classes = CLASSES[args.classes]
     said = _evaluations(args, root, files, left_out)

@@ -240,6 +240,15 @@ def test_flash_videos_alone(tmp_path: Path, root: Path, capsys: pytest.CaptureFi
     assert found[CLIPS[1]].media["audio"].endswith(".mp4")
 
 
+def test_clips_that_are_not_wanted(tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, f"--leave-out {CLIPS[0]} {CLIPS[1]}") == 0
+    printed = capsys.readouterr().out
+    assert f"2 clips left out, as --leave-out says: {CLIPS[0]}, {CLIPS[1]}\n" in printed
+    assert "without a recording" not in printed
+    assert "recordings of 60 clips; the whole corpus has 7442\n" in printed
+    assert set(clips(Corpus.load(tmp_path / "out"))) == set(CLIPS) - {TIED, *CLIPS[:2]}
+
+
 def test_sound_alone_reads_no_video(tmp_path: Path, root: Path) -> None:
     shutil.rmtree(root / "VideoFlash")
     assert run(tmp_path, "--modalities audio") == 0
@@ -327,6 +336,17 @@ FAULTS = [
         lambda root: [path.unlink() for path in (root / "AudioWAV").iterdir()],
         "--modalities audio",
         "ROOT: expected recordings in AudioWAV or VideoFlash; found none. Fetch them: git lfs install",
+    ),
+    (
+        lambda root: [shutil.rmtree(root / name) for name in ("AudioWAV", "VideoFlash")],
+        "--modalities audio",
+        "ROOT/VideoFlash: expected the folder of the videos, where there is no AudioWAV; found no such folder. Fetch "
+        "one of them, or correct --root.",
+    ),
+    (
+        None,
+        "--leave-out 1001_IEO_ANG_XY",
+        "--leave-out: expected clips with recordings; found '1001_IEO_ANG_XY'. Write '1001_IEO_ANG_XX'.",
     ),
     (None, "--modalities text", "--modalities: expected audio or video among them; found text."),
     (

@@ -24,6 +24,11 @@ class LeftOut:
         if clips:
             self.notes.append(f"{count(len(clips), 'clip')} {what}: {some(clips)}")
 
+    def expect(self, found: int, whole: int) -> None:
+        """Tell when there are more or fewer recordings than in the whole corpus."""
+        if found != whole:
+            self.notes.append(f"recordings of {count(found, 'clip')}; the whole corpus has {whole}")
+
     def lines(self) -> list[str]:
         lines = [
             f"{count(len(clips), 'clip')} left out, {why}: {some(clips)}"
@@ -61,7 +66,7 @@ def settle(
             left_out.add(verdict.why, clip)
         else:
             verdicts[clip] = verdict
-    there = set(clips)
+    there = {*clips, *(clip for named in left_out.reasons.values() for clip in named)}
     for clip in votes:
         if clip not in there:
             left_out.add(f"in {source} but without a recording", clip)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmer_fairseq.corpus.faults import hint
 from mmer_fairseq.corpus.importers._public.left_out import LeftOut
 from mmer_fairseq.corpus.importers._public.votes import RULES, TIE, Verdict
 from mmer_fairseq.corpus.write import write_corpus
@@ -33,6 +34,33 @@ def add_shared(parser: argparse.ArgumentParser, root: str) -> None:
         help="a label file of AuxFormer, which gives labels and splits: name of the sound file, one column for "
         "each class, and last the partition (Train, Development, Test)",
     )
+    add(
+        "--leave-out",
+        nargs="+",
+        default=[],
+        metavar="CLIP",
+        help="clips that are not wanted, such as those whose recordings 'mmer check' finds at fault",
+    )
+
+
+def without(
+    unwanted: Sequence[str], media: Mapping[str, dict[str, str]], left_out: LeftOut
+) -> dict[str, dict[str, str]]:
+    """The clips besides those of ``--leave-out``.
+
+    Raises:
+        InputError: one of them is no clip.
+    """
+    for clip in unwanted:
+        if clip not in media:
+            raise InputError.of(
+                where="--leave-out",
+                expected="clips with recordings",
+                found=f"'{clip}'",
+                remedy=hint(clip, media, "correct the name"),
+            )
+        left_out.add("as --leave-out says", clip)
+    return {clip: paths for clip, paths in media.items() if clip not in unwanted}
 
 
 def refuse(args: argparse.Namespace, flag: str, *others: str) -> None:
