@@ -36,6 +36,7 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "opensmile": ["opensmile>=2.5"],
         "dev": ["pytest", "pytest-xdist", "ruff", "mypy", "scipy", "types-PyYAML"],
     },
     entry_points={"console_scripts": ["mmer = mmer_fairseq.cli.main:main"]},

@@ -62,19 +62,26 @@ class Encoder(nn.Module):
         dim: D, the width of the output.
         stride: input steps per output step, so that output rate = input rate / stride.
         checkpoint: the file the weights came from, if any.
+        variant: what decides the output besides that file, such as the number of layers kept.
     """
 
-    def __init__(self, dim: int, *, stride: int = 1, checkpoint: Path | None = None) -> None:
+    def __init__(
+        self, dim: int, *, stride: int = 1, checkpoint: Path | None = None, variant: str = ""
+    ) -> None:
         super().__init__()
         self.dim = dim
         self.stride = stride
         self.checkpoint = checkpoint
+        self.variant = variant
         self.frozen = False
 
     @property
     def fingerprint(self) -> str:
-        """sha256 of the checkpoint file, '' for an encoder without one."""
-        return file_sha256(self.checkpoint) if self.checkpoint is not None else ""
+        """sha256 of the checkpoint file and the variant; '' for an encoder that has neither.
+
+        Two encoders of one name and fingerprint give the same output.
+        """
+        return (file_sha256(self.checkpoint) if self.checkpoint is not None else "") + self.variant
 
     @property
     def dtype(self) -> torch.dtype:

@@ -32,6 +32,7 @@ class FairseqCheckpoint:
         model: settings of the model.
         task: settings of the task it was trained on.
         state: its tensors by name.
+        variant: what decides its output besides the file, for the fingerprint; '' if nothing does.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class FairseqCheckpoint:
     model: Mapping[str, Any]
     task: Mapping[str, Any]
     state: Mapping[str, Tensor]
+    variant: str = ""
 
     def config(self, dataclass_type: type, **fixed: Any) -> Any:
         """The model's settings as fairseq's own configuration object.
@@ -86,8 +88,24 @@ def read_fairseq(path: str, what: str, names: tuple[str, ...]) -> FairseqCheckpo
     Raises:
         InputError: not a readable checkpoint of fairseq, or one of another model.
     """
-    file, expected = Path(path), f"a {what} checkpoint of fairseq"
-    content = load_pickle(file, expected)
+    expected = f"a {what} checkpoint of fairseq"
+    return fairseq_content(Path(path), load_pickle(Path(path), expected), expected, names)
+
+
+def fairseq_content(
+    file: Path, content: Mapping[str, Any], expected: str, names: tuple[str, ...]
+) -> FairseqCheckpoint:
+    """What a file that was read already says. See :func:`read_fairseq`.
+
+    Args:
+        file: where it is from.
+        content: what it holds.
+        expected: what it should be, for messages.
+        names: the model's names in fairseq.
+
+    Raises:
+        InputError: not the content of a checkpoint of fairseq, or of another model's.
+    """
     state = content.get("model")
     settings = content.get("cfg") or content.get("args")
     if not (isinstance(state, dict) and settings and all(isinstance(x, Tensor) for x in state.values())):

@@ -11,6 +11,7 @@ from mmer_fairseq.encoders import (
     frames,
     identity,
     logmel,
+    opensmile,
     roberta,
     standardise,
     wav2vec,
@@ -30,10 +31,12 @@ class Entry:
         form: the form of stream it takes.
         builder: (spec, width asked for, path) → encoder.
         help: one line for ``--help``.
-        pretrained: its weights come from a file that the user names; it is frozen unless told otherwise.
+        pretrained: its weights come from a file that the user names, or it has none to train; it is frozen
+            unless told otherwise.
         frame_size: pixels (height = width) to give it; trained weights work with no other. 0: any.
         frame_rate: frames a second to give it unless the user says otherwise, in Hz; 0: as recorded.
         sample_rate: samples a second to give it, in Hz; trained weights work with no other. 0: any.
+        default: what stands after the colon if the user writes only the name; '': the user must name a path.
     """
 
     form: str
@@ -43,6 +46,11 @@ class Entry:
     frame_size: int = 0
     frame_rate: float = 0.0
     sample_rate: int = 0
+    default: str = ""
+
+    def form_of(self, name: str) -> str:
+        """How a user writes the encoder: ``NAME``, ``NAME:PATH`` or ``NAME[:SET]``."""
+        return name + ("[:SET]" if self.default else ":PATH" if self.pretrained else "")
 
 
 ENCODERS: dict[str, Entry] = {
@@ -52,8 +60,28 @@ ENCODERS: dict[str, Entry] = {
     "logmel": Entry("samples", logmel.build, "small trainable log-mel CNN", sample_rate=16000),
     "frames": Entry("frames", frames.build, "small trainable image CNN", frame_size=64),
     "wav2vec": Entry("samples", wav2vec.build, "wav2vec 1.0, fairseq checkpoint", True, sample_rate=16000),
-    "wav2vec2": Entry("samples", wav2vec2.build, "wav2vec 2.0, fairseq checkpoint", True, sample_rate=16000),
-    "hubert": Entry("samples", wav2vec2.build_hubert, "HuBERT, fairseq checkpoint", True, sample_rate=16000),
+    "wav2vec2": Entry(
+        "samples",
+        wav2vec2.build,
+        "wav2vec 2.0, checkpoint of fairseq or Hugging Face (PATH@N: its first N layers)",
+        True,
+        sample_rate=16000,
+    ),
+    "hubert": Entry(
+        "samples",
+        wav2vec2.build_hubert,
+        "HuBERT, fairseq checkpoint (PATH@N: its first N layers)",
+        True,
+        sample_rate=16000,
+    ),
+    "opensmile": Entry(
+        "samples",
+        opensmile.build,
+        f"openSMILE's descriptors, sets {', '.join(opensmile.SETS)}",
+        True,
+        sample_rate=opensmile.RATE,
+        default=next(iter(opensmile.SETS)),
+    ),
     "roberta": Entry("tokens", roberta.build, "RoBERTa, fairseq checkpoint (folder or model.pt)", True),
     "fabnet": Entry("frames", fabnet.build, "FAb-Net face encoder, its released .pth", True, frame_size=256),
 }
@@ -66,7 +94,7 @@ DEFAULTS = {"text": "embedding", "audio": "logmel", "video": "frames"}
 
 
 def parse_spec(text: str, where: str = "encoder") -> tuple[str, str]:
-    """Split ``NAME`` or ``NAME:PATH`` into the encoder's name and its path ('' if it needs none).
+    """Split ``NAME`` or ``NAME:PATH`` into the encoder's name and its path (its default, or '' if it needs none).
 
     Args:
         text: what the user wrote.
@@ -77,10 +105,11 @@ def parse_spec(text: str, where: str = "encoder") -> tuple[str, str]:
     """
     name, _, path = text.partition(":")
     if name not in ENCODERS:
-        known = ", ".join(n + (":PATH" if e.pretrained else "") for n, e in ENCODERS.items())
+        known = ", ".join(e.form_of(n) for n, e in ENCODERS.items())
         raise InputError.of(
             where=where, expected=f"one of {known}", found=f"'{text}'", remedy="write one of these names"
         )
+    path = path or ENCODERS[name].default
     if ENCODERS[name].pretrained != bool(path):
         raise InputError.of(
             where=where,
@@ -134,7 +163,7 @@ def _fits(what: str, needed: float, given: float, name: str, where: str) -> None
     if needed and given and needed != given:
         raise InputError.of(
             where=where,
-            expected=f"a {what} of {needed:g}, which '{name}' was trained with",
+            expected=f"a {what} of {needed:g}, which '{name}' needs",
             found=f"{given:g}",
             remedy=f"set it to {needed:g}",
         )

@@ -70,15 +70,7 @@ def load_pickle(path: Path, what: str, again: str = "download it again") -> dict
     Raises:
         InputError: no such file, not a torch checkpoint, truncated, a forbidden class, or no dictionary.
     """
-    if not path.is_file():
-        raise InputError.of(
-            where=path,
-            expected=what,
-            found="a folder" if path.is_dir() else "no such file",
-            remedy="name the file that you downloaded",
-        )
-    if path.stat().st_size == 0:
-        raise InputError.of(where=path, expected=what, found="an empty file", remedy=again)
+    _check_there(path, what, again)
     allowed = torch.serialization.get_safe_globals()
     # leaving the context forgets all its classes, also those that somebody had allowed before
     classes = [each for each in _harmless() if each not in allowed]
@@ -116,6 +108,39 @@ def load_pickle(path: Path, what: str, again: str = "download it again") -> dict
             where=path, expected=what, found=f"a saved {type(content).__name__}", remedy="name the right file"
         )
     return content
+
+
+def load_safetensors(path: Path, what: str, again: str = "download it again") -> dict[str, Any]:
+    """Read a safetensors file, which can hold nothing but tensors. See :func:`load_pickle`.
+
+    Raises:
+        InputError: no such file, not a safetensors file, or a truncated one.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    _check_there(path, what, again)
+    try:
+        return dict(load_file(path, device="cpu"))
+    except (SafetensorError, OSError, ValueError, RuntimeError, LookupError) as error:
+        raise InputError.of(
+            where=path,
+            expected=what,
+            found=f"no whole safetensors file, of {path.stat().st_size} bytes ({error})",
+            remedy=f"check that it is the right file; {again}",
+        ) from error
+
+
+def _check_there(path: Path, what: str, again: str) -> None:
+    if not path.is_file():
+        raise InputError.of(
+            where=path,
+            expected=what,
+            found="a folder" if path.is_dir() else "no such file",
+            remedy="name the file that you downloaded",
+        )
+    if path.stat().st_size == 0:
+        raise InputError.of(where=path, expected=what, found="an empty file", remedy=again)
 
 
 def _broken(path: Path, what: str, error: Exception, again: str) -> InputError:

@@ -105,16 +105,29 @@ def conv_block(block: nn.Sequential, x: Tensor, lengths: Tensor) -> Tensor:
 
 
 def prepared_wave(
-    x: Tensor, lengths: Tensor, layers: list[tuple[int, int, int]], normalize: bool, encoder: Encoder
+    x: Tensor,
+    lengths: Tensor,
+    layers: list[tuple[int, int, int]],
+    normalize: bool,
+    encoder: Encoder,
+    eps: float = 1e-5,
 ) -> tuple[Tensor, Tensor]:
     """Zero beyond each clip, zero-padded to the receptive field, normalised if the model wants it.
+
+    Args:
+        x: [B, T].
+        lengths: LongTensor [B], valid samples.
+        layers: of the extractor.
+        normalize: whether the model wants zero mean and unit variance.
+        encoder: the model.
+        eps: added to the variance.
 
     Returns:
         [B, max(T, receptive field)] in the type of the weights; LongTensor [B], at least the receptive field.
     """
     field = receptive_field(layers)
     if normalize:  # over the real samples, as fairseq's data set does; in float32
-        x = masked_layer_norm(x.float(), lengths)
+        x = masked_layer_norm(x.float(), lengths, eps)
     return zero_padded(x.to(encoder.dtype), lengths, field), lengths.clamp(min=field)
 
 

@@ -1,4 +1,4 @@
-"""wav2vec 2.0 and HuBERT from fairseq checkpoints: last-layer vectors of a raw wave, 50 a second.
+"""wav2vec 2.0 (of fairseq or Hugging Face) and HuBERT (of fairseq): vectors of a raw wave, 50 a second.
 
 Both have the same layers. The first group norm takes its statistics over time: here over the valid steps of
 each clip, so a clip's vectors are the ones it gets alone.
@@ -6,6 +6,9 @@ each clip, so a clip's vectors are the ones it gets alone.
 
 from __future__ import annotations
 
+import logging
+import re
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -18,8 +21,12 @@ from mmer_fairseq.encoders.fairseq_checkpoint import (
     quiet_fairseq,
     read_fairseq,
 )
+from mmer_fairseq.encoders.huggingface import read_wav2vec2
 from mmer_fairseq.encoders.wav2vec import check_rate, conv_block, prepared_wave
+from mmer_fairseq.errors import InputError
 from mmer_fairseq.modules.masks import padding_mask
+
+logger = logging.getLogger(__name__)
 
 _CONFIGS = {
     "wav2vec2": ("wav2vec 2.0", "fairseq.models.wav2vec.wav2vec2", "Wav2Vec2Config"),
@@ -34,28 +41,42 @@ class Wav2Vec2(Encoder):
     only pre-training needs (masking, quantizer, projections) is not kept. The learning-rate factor of the
     extractor (``feature_grad_mult``) is not applied when the encoder is trained.
 
+    With fewer layers, the last norm of models that norm first (``layer_norm_first``, Hugging Face's
+    ``do_stable_layer_norm``) follows the last layer kept, as it does in both libraries when layers are cut off.
+
     Source: Baevski et al., "wav2vec 2.0", 2020; Hsu et al., "HuBERT", 2021; the layers are fairseq's.
 
     Args:
-        path: checkpoint file.
+        path: checkpoint file of fairseq, or (wav2vec2 only) folder or file of Hugging Face; ``PATH@N`` keeps
+            the first N transformer layers. A path that exists as it is written is taken as it is.
         kind: "wav2vec2" or "hubert".
 
     Raises:
-        InputError: not such a checkpoint, or a variant that mixes the clips of a batch.
+        InputError: not such a checkpoint, a variant that mixes the clips of a batch, or N out of range.
     """
 
     def __init__(self, path: str, kind: str = "wav2vec2") -> None:
         what, module, config_name = _CONFIGS[kind]
-        checkpoint = read_fairseq(path, what, (kind,))
+        path, count = split_layers(path)
+        checkpoint = read_wav2vec2(path, what) if kind == "wav2vec2" else read_fairseq(path, what, (kind,))
         _refuse_variants(checkpoint)
         task = checkpoint.task
         check_rate(task.get("sample_rate"), path)
         wav2vec2 = fairseq_module("fairseq.models.wav2vec.wav2vec2")
         config = checkpoint.config(getattr(fairseq_module(module), config_name), quantize_targets=False)
         layers = parse_layers(str(config.conv_feature_layers), f"{path}: conv_feature_layers")
-        super().__init__(int(config.encoder_embed_dim), stride=total_stride(layers), checkpoint=Path(path))
+        if count is not None and count != config.encoder_layers:
+            checkpoint = _first_layers(checkpoint, count, int(config.encoder_layers))
+            config.encoder_layers = count
+        super().__init__(
+            int(config.encoder_embed_dim),
+            stride=total_stride(layers),
+            checkpoint=checkpoint.path,
+            variant=checkpoint.variant,
+        )
         self.layers = layers
         self.normalize = bool(task.get("normalize", False))
+        self.normalize_eps = float(task.get("normalize_eps", 1e-5))
         with quiet_fairseq():
             self.feature_extractor = wav2vec2.ConvFeatureExtractionModel(
                 conv_layers=layers,
@@ -65,7 +86,9 @@ class Wav2Vec2(Encoder):
             )
             embed = layers[-1][0]
             self.layer_norm = wav2vec2.LayerNorm(embed)
-            self.post_extract_proj = nn.Linear(embed, self.dim) if embed != self.dim else None
+            # Hugging Face always projects, fairseq only if the widths differ
+            projected = embed != self.dim or "post_extract_proj.weight" in checkpoint.state
+            self.post_extract_proj = nn.Linear(embed, self.dim) if projected else None
             self.encoder = wav2vec2.TransformerEncoder(config)
         for name in ("feature_extractor", "layer_norm", "post_extract_proj", "encoder"):
             if getattr(self, name) is not None:
@@ -77,7 +100,7 @@ class Wav2Vec2(Encoder):
 
     def encode(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """[B, samples] at 16 kHz → [B, T', D]."""
-        x, lengths = prepared_wave(x, lengths, self.layers, self.normalize, self)
+        x, lengths = prepared_wave(x, lengths, self.layers, self.normalize, self, self.normalize_eps)
         x = x[:, None]
         for block, (_, kernel, stride) in zip(self.feature_extractor.conv_layers, self.layers):
             lengths = conv_length(lengths, kernel, stride)
@@ -88,6 +111,32 @@ class Wav2Vec2(Encoder):
         mask = padding_mask(lengths, x.size(1))
         y, _ = self.encoder(x, padding_mask=mask if bool(mask.any()) else None)
         return y, lengths
+
+
+def split_layers(path: str) -> tuple[str, int | None]:
+    """Split ``PATH@N`` into the path and the number of layers (None: all).
+
+    A path that exists as it is written has no N; nor has one that ends in '@' and something else than a number.
+    """
+    match = re.fullmatch(r"(.+)@([+-]?[0-9]{1,9})", path, re.DOTALL)
+    if match is None or Path(path).exists():
+        return path, None
+    return match.group(1), int(match.group(2))
+
+
+def _first_layers(checkpoint: FairseqCheckpoint, count: int, total: int) -> FairseqCheckpoint:
+    """The checkpoint without the layers from number ``count`` (from 0) on."""
+    if not 1 <= count <= total:
+        raise InputError.of(
+            where=f"{checkpoint.path}@{count}",
+            expected=f"a number of layers from 1 to {total}, which the checkpoint has",
+            found=str(count),
+            remedy="write one of these behind the '@', or leave it out to keep all",
+        )
+    dropped = tuple(f"encoder.layers.{index}." for index in range(count, total))
+    state = {name: tensor for name, tensor in checkpoint.state.items() if not name.startswith(dropped)}
+    logger.info("%s: the first %d of %d layers", checkpoint.path, count, total)
+    return replace(checkpoint, state=state, variant=f"{checkpoint.variant}@{count}")
 
 
 def _refuse_variants(checkpoint: FairseqCheckpoint) -> None:

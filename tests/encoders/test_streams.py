@@ -129,6 +129,9 @@ def test_defaults_exist_for_their_forms():
 def test_parse_spec(name):
     if ENCODERS[name].pretrained:
         assert parse_spec(f"{name}:C:/some dir/x.pt") == (name, "C:/some dir/x.pt")
+        if ENCODERS[name].default:
+            assert parse_spec(name) == parse_spec(f"{name}:") == (name, ENCODERS[name].default)
+            return
         with pytest.raises(
             InputError, match=f"--audio-encoder: expected '{name}:PATH'; found '{name}'. Name the"
         ):
@@ -143,7 +146,8 @@ def test_parse_spec(name):
 
 def test_unknown_encoder():
     with pytest.raises(
-        InputError, match=r"--x: expected one of identity, .*wav2vec:PATH, .*; found 'wav2vek:a'"
+        InputError,
+        match=r"--x: expected one of identity, .*wav2vec:PATH, .*opensmile\[:SET\], .*; found 'wav2vek:a'",
     ):
         parse_spec("wav2vek:a", "--x")
 

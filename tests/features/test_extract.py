@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import signal
@@ -9,7 +10,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -189,6 +192,46 @@ def test_other_settings_do_not_mix(tmp_path, speech, wav2vec):
         InputError, match=r"plan\.json: expected the plan of an extraction; found a damaged file"
     ):
         run(corpus, wav2vec)
+
+
+def test_stores_of_different_layers_do_not_mix(tmp_path, speech):
+    from mmer_fairseq.encoders.fairseq_checkpoint import fairseq_module, quiet_fairseq
+
+    module = fairseq_module("fairseq.models.wav2vec.wav2vec2")
+    settings = {"conv_feature_layers": "[(8, 10, 40)]", "encoder_layers": 2, "encoder_embed_dim": 16}
+    settings.update(encoder_ffn_embed_dim=16, encoder_attention_heads=2, conv_pos=4, conv_pos_groups=2)
+    config = module.Wav2Vec2Config()
+    for name, value in settings.items():
+        setattr(config, name, value)
+    with quiet_fairseq():
+        state = module.Wav2Vec2Model(config).state_dict()
+        torch.save(
+            {"args": argparse.Namespace(arch="wav2vec2", **settings), "model": state}, tmp_path / "x.pt"
+        )
+    corpus, encoder = speech(tmp_path / "c", 5), f"wav2vec2:{tmp_path / 'x.pt'}"
+    store = FeatureStore.open(run(corpus, tmp_path, encoder=f"{encoder}@1"))
+    assert store.meta["fingerprint"].endswith("@1")
+    assert run(corpus, tmp_path, encoder=f"{encoder}@1") == store.path
+    with pytest.raises(InputError, match=r"made with fingerprint '\w{64}'; found one .* '\w{64}@1'"):
+        run(corpus, tmp_path, encoder=encoder)
+
+
+def test_an_encoder_that_is_no_file(tmp_path, speech, monkeypatch):
+    class Smile:
+        def __init__(self, feature_set, feature_level):
+            self.width = feature_level
+
+        def process_signal(self, wave, rate):
+            values = np.ones((len(wave) // 160 - 4, self.width), dtype=np.float32)
+            return SimpleNamespace(to_numpy=lambda: values)
+
+    package = SimpleNamespace(__version__="2.6.0", Smile=Smile)
+    package.FeatureSet = SimpleNamespace(ComParE_2016="compare", eGeMAPSv02="egemaps")
+    package.FeatureLevel = SimpleNamespace(LowLevelDescriptors=65, LowLevelDescriptors_Deltas=65)
+    monkeypatch.setitem(sys.modules, "opensmile", package)
+    store = FeatureStore.open(run(speech(tmp_path / "c", 5), tmp_path, encoder="opensmile", name="lld"))
+    assert (store.dim, store.rate, store.meta["encoder"]) == (130, 100.0, "opensmile")
+    assert store.meta["fingerprint"] == "opensmile 2.6.0 ComParE_2016"
 
 
 def test_folder_of_something_else(tmp_path, speech, wav2vec):
