@@ -23,6 +23,7 @@ ROOMS = {
     "models": {"networks", "encoders", "modules", "errors"},
     "criterions": {"metrics", "modules", "compat", "errors"},
     "tasks": {"data", "criterions", "corpus", "encoders", "compat", "errors"},
+    "evaluation": {"criterions", "corpus", "media", "compat", "errors"},
     "checkpoints": {"networks", "modules", "errors"},
     "compat": {"compat_faults", "compat_logs", "errors"},
     "compat_logs": set(),
@@ -30,7 +31,7 @@ ROOMS = {
 }
 #: Importers write feature stores, which belong to a later room; they import it when they run.
 LATE = {("corpus/importers", "features")}
-FAIRSEQ = {"tasks", "models", "criterions", "data", "compat", "compat_faults", "compat_logs"}
+FAIRSEQ = {"tasks", "models", "criterions", "data", "evaluation", "compat", "compat_faults", "compat_logs"}
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 

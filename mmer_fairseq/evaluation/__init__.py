@@ -1,0 +1,1 @@
+"""A trained model under more than one condition: what it scores when modalities are missing or spoilt."""
