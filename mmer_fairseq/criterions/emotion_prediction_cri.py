@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mmer_fairseq import compat, metrics
 from mmer_fairseq.criterions import objectives
+from mmer_fairseq.criterions.auxiliary import optimised
 from mmer_fairseq.criterions.predictions import Predictions
 from mmer_fairseq.errors import InputError
 
@@ -25,8 +26,14 @@ class EmotionPredictionCriterionConfig(FairseqDataclass):
         default=None,
         metadata={"help": "write id, target, prediction and scores of every evaluated clip to this TSV file"},
     )
-    auxiliary_weight: float = field(
-        default=1.0, metadata={"help": "weight of each auxiliary output's loss, for models that have some"}
+    main_weight: float = field(
+        default=1.0, metadata={"help": "weight of the main output's loss, for models with auxiliary outputs"}
+    )
+    auxiliary_weight: str = field(
+        default="1.0",
+        metadata={
+            "help": "weight of each auxiliary output's loss, for models with some: a number, or audio=0.3,video=0.3"
+        },
     )
 
 
@@ -81,8 +88,7 @@ class EmotionPredictionCriterion(FairseqCriterion):
         self._check_shape(logits, target)
         loss, terms = self.objective.loss(logits, target, mask)
         logging: Dict[str, Any] = {"loss": float(loss.detach()), "clips": len(target)}
-        for auxiliary in output.get("aux", {}).values():
-            loss = loss + self.cfg.auxiliary_weight * self.objective.loss(auxiliary, target, mask)[0]
+        loss = optimised(self.objective.loss, loss, output, target, mask, self.cfg)
         size = terms if self.kind == "trace" else len(target)
         overflow = model.training and logits.dtype == torch.float16 and not bool(logits.isfinite().all())
         # --fp16 lowers its loss scale after an overflow and goes on; in single precision the metrics stop the run

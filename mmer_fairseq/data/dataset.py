@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmer_fairseq.corpus import Clip, LabelSpace
 from mmer_fairseq.data.collate import collate
+from mmer_fairseq.data.dropping import dropped
 from mmer_fairseq.data.durations import Durations, with_progress
 from mmer_fairseq.data.sources import RawSource, StoredSource
 from mmer_fairseq.errors import InputError
@@ -43,6 +44,7 @@ class EmotionDataset(FairseqDataset):
         seed: of the crops.
         bad_clips: ``error`` ends the run at a medium that cannot be read; ``missing`` warns, names the clip, and goes
             on as if the clip had no such modality.
+        dropout: in training, modality → probability that a clip goes without it, drawn anew in each epoch.
         padding_idx: token that fills padded text.
 
     Raises:
@@ -61,6 +63,7 @@ class EmotionDataset(FairseqDataset):
         shuffle: bool = False,
         seed: int = 1,
         bad_clips: str = "error",
+        dropout: Mapping[str, float] | None = None,
         padding_idx: int = 1,
     ) -> None:
         self.clips = list(clips)
@@ -71,6 +74,7 @@ class EmotionDataset(FairseqDataset):
         self.shuffle = shuffle
         self.seed = seed
         self.bad_clips = bad_clips
+        self.dropout = dict(dropout or {})
         self.padding_idx = padding_idx
         self.epoch = 1
         for source in self.sources.values():
@@ -105,8 +109,15 @@ class EmotionDataset(FairseqDataset):
         clip = self.clips[index]
         random = np.random.default_rng((self.seed, self.epoch, int(index))) if self.training else None
         streams = {}
+        present = [modality for modality, source in self.sources.items() if source.present(clip)]
+        lost = set()
+        if random is not None and self.dropout:
+            # numbers of its own, so that crops are the same with and without
+            lost = dropped(
+                self.dropout, present, np.random.default_rng((self.seed, self.epoch, int(index), 1))
+            )
         for modality, source in self.sources.items():
-            if source.present(clip):
+            if modality in present and modality not in lost:
                 stream = self._read(source, clip, random)
                 if stream is not None:
                     streams[modality] = stream

@@ -1,6 +1,6 @@
 """SSE-FT in fairseq: ``--arch robertaEMO`` and its siblings. The network is ``networks/sse_ft.py``."""
 
-from dataclasses import dataclass, field, fields, make_dataclass
+from dataclasses import dataclass
 from typing import Any, Dict, Optional, Tuple
 
 from fairseq.dataclass import FairseqDataclass
@@ -9,12 +9,9 @@ from torch import Tensor
 
 from mmer_fairseq.encoders.streams import StreamEncoders
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.models._presets import flag, register_presets
 from mmer_fairseq.modules.state import CheckedLoading
 from mmer_fairseq.networks.sse_ft import MODALITIES, SSEFT
-
-
-def flag(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
 
 
 @dataclass
@@ -136,15 +133,4 @@ PRESETS: Dict[str, Dict[str, int]] = {
 }
 
 
-def register_presets() -> None:
-    """Register each preset as a model of its own, because YAML (``_name: …``) reaches no other defaults."""
-    described = {f.name: f for f in fields(SSEFTConfig)}
-    for arch, numbers in PRESETS.items():
-        changed = [(name, int, flag(n, described[name].metadata["help"])) for name, n in numbers.items()]
-        where = {"__module__": __name__}
-        config = make_dataclass(f"{arch}_config", changed, bases=(SSEFTConfig,), namespace=where)
-        globals()[config.__name__] = config  # spawned processes look it up by name
-        register_model(arch, dataclass=config)(type(arch, (RobertaEMO,), where))
-
-
-register_presets()
+register_presets(__name__, globals(), RobertaEMO, SSEFTConfig, PRESETS)

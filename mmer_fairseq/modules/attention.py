@@ -7,22 +7,28 @@ query, which softmax does not see.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmer_fairseq.modules.dropout import dropout
 from mmer_fairseq.modules.rows import Rows
+from mmer_fairseq.modules.small_heads import attend_small
+
+#: Heads narrower than this are faster by our own function, on the CPU.
+_NARROW = 32
 
 
-class SelfAttention(nn.Module):
-    """Multi-head attention of a sequence to itself; its projections touch real steps only."""
+class RowAttention(nn.Module):
+    """Multi-head attention of a sequence to itself or to another; its projections touch real steps only."""
 
     def __init__(self, *, dim: int, heads: int, dropout: float = 0.0) -> None:
         """Build it.
 
         Args:
-            dim: D, a multiple of ``heads``.
+            dim: D, a multiple of ``heads``; the width of both sequences.
             heads: H.
             dropout: probability of dropping an attention weight in training.
         """
@@ -34,39 +40,66 @@ class SelfAttention(nn.Module):
         self.v_proj = nn.Linear(dim, dim)
         self.out_proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, rows: Rows) -> Tensor:
-        """[N, D] → [N, D]."""
-        q, k, v = (
-            rows.unpack(proj(x)).unflatten(2, (self.heads, -1))  # [B, T, H, d]
-            for proj in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        p = self.dropout if self.training else 0.0
-        if p and x.device.type == "cpu":
-            y = _attend_by_head(q, k, v, rows.padding, p)
-        else:
-            seen = None if rows.padding is None else ~rows.padding[:, None, None, :]
-            q, k, v = (part.transpose(1, 2) for part in (q, k, v))
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=p).transpose(1, 2)
+    def forward(
+        self,
+        x: Tensor,
+        rows: Rows,
+        memory: Tensor | None = None,
+        memory_rows: Rows | None = None,
+        hidden: Tensor | None = None,
+        causal: bool = False,
+    ) -> Tensor:
+        """Attend.
+
+        Args:
+            x: [N, D], the queries.
+            rows: where they lie.
+            memory: [M, D], what is attended to (None: ``x``).
+            memory_rows: where that lies.
+            hidden: BoolTensor [B, T] or [B, Q, T], True where a step is not seen; every query sees one at least. None:
+                all real steps are seen.
+            causal: query t sees the steps up to t; in place of ``hidden``.
+
+        Returns:
+            [N, D].
+        """
+        memory_rows = rows if memory_rows is None else memory_rows
+        where, parts = (rows, memory_rows, memory_rows), self._projected(x, memory)
+        q, k, v = (r.unpack(part).unflatten(2, (self.heads, -1)) for r, part in zip(where, parts))
+        if hidden is None and not causal:
+            hidden = memory_rows.padding
+        y = attend(q, k, v, hidden, causal, self.dropout if self.training else 0.0)
         return self.out_proj(rows.pack(y.flatten(2)))
 
-
-def _attend_by_head(q: Tensor, k: Tensor, v: Tensor, padding: Tensor | None, p: float) -> Tensor:
-    """[B, T, H, d] each → [B, T, H, d], dropping weights with probability ``p``.
-
-    torch's fused attention knows no dropout on the CPU. One head at a time keeps the scores in the cache.
-    """
-    heads = []
-    for q_h, k_h, v_h in zip(q.unbind(2), k.unbind(2), v.unbind(2)):
-        scores = torch.bmm(q_h * q.shape[-1] ** -0.5, k_h.transpose(1, 2))
-        heads.append(torch.bmm(_weights(scores, padding, p), v_h))
-    return torch.stack(heads, dim=2)
+    def _projected(self, x: Tensor, memory: Tensor | None) -> Sequence[Tensor]:
+        """Queries, keys and values, in as few products as possible."""
+        layers = (self.q_proj, self.k_proj, self.v_proj)
+        weights, biases = [layer.weight for layer in layers], [self.q_proj.bias, self.v_proj.bias]
+        if memory is not None:
+            q, (k, v) = self.q_proj(x), F.linear(memory, torch.cat(weights[1:])).chunk(2, dim=1)
+            return q, k, v + biases[1]
+        bias = torch.cat([biases[0], torch.zeros_like(biases[0]), biases[1]])
+        return F.linear(x, torch.cat(weights), bias).chunk(3, dim=1)
 
 
-def _weights(scores: Tensor, padding: Tensor | None, p: float) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, causal: bool, p: float) -> Tensor:
+    """[B, Q, H, d] and twice [B, T, H, d] → [B, Q, H, d]; the rest as for :class:`RowAttention`."""
+    if hidden is not None and hidden.dim() == 2:
+        hidden = hidden[:, None]
+    if q.device.type == "cpu" and (p or q.shape[-1] < _NARROW):
+        return attend_small(q, k, v, hidden, causal, p)
+    seen = None if hidden is None else ~hidden[:, None]
+    q, k, v = (part.transpose(1, 2) for part in (q, k, v))
+    y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=p, is_causal=causal)
+    return y.transpose(1, 2)
+
+
+def _weights(scores: Tensor, hidden: Tensor | None, p: float) -> Tensor:
     """[B, …, T] scores → attention weights, dropped with probability ``p``."""
-    if padding is not None:
-        mask = padding.view(padding.shape[0], *[1] * (scores.dim() - 2), -1)
-        scores = scores.masked_fill(mask, float("-inf"))
+    if hidden is not None:
+        if hidden.dim() == 2:
+            hidden = hidden.view(hidden.shape[0], *[1] * (scores.dim() - 2), -1)
+        scores = scores.masked_fill(hidden, float("-inf"))
     return dropout(scores.softmax(dim=-1), p)
 
 

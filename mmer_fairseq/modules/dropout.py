@@ -22,12 +22,17 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     """
     if not training or p == 0.0 or x.device.type != "cpu":
         return F.dropout(x, p, training)
+    return x * dropout_factors(x, p)
+
+
+def dropout_factors(x: Tensor, p: float) -> Tensor:
+    """What :func:`dropout` multiplies a tensor on the CPU with: 0, or the scale of what is kept."""
     dropped = round(p * _STEPS)
     if dropped >= _STEPS:
-        return x * 0.0
+        return torch.zeros_like(x)
     numbers = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None)
     kept = numbers.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - _STEPS // 2
-    return x * kept.to(x.dtype).mul_(_STEPS / (_STEPS - dropped))
+    return kept.to(x.dtype).mul_(_STEPS / (_STEPS - dropped))
 
 
 class Dropout(nn.Module):

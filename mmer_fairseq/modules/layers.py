@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mmer_fairseq.modules.activations import activation
-from mmer_fairseq.modules.attention import CrossAttention, SelfAttention
+from mmer_fairseq.modules.attention import CrossAttention, RowAttention
 from mmer_fairseq.modules.dropout import Dropout
 
 
@@ -50,7 +50,7 @@ class TransformerLayer(nn.Module):
         self.normalize_before = sizes.normalize_before
         self.attention: nn.Module
         if memory_dim is None:
-            self.attention = SelfAttention(dim=dim, heads=sizes.heads, dropout=sizes.attention_dropout)
+            self.attention = RowAttention(dim=dim, heads=sizes.heads, dropout=sizes.attention_dropout)
         else:
             self.attention = CrossAttention(
                 query_dim=dim, memory_dim=memory_dim, heads=sizes.heads, dropout=sizes.attention_dropout

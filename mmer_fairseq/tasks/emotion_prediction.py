@@ -15,6 +15,7 @@ from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.corpus.legacy import LEGACY_SPACES
 from mmer_fairseq.criterions import objectives
 from mmer_fairseq.data.dataset import EmotionDataset
+from mmer_fairseq.data.dropping import parse_dropout
 from mmer_fairseq.data.flags import comma_list
 from mmer_fairseq.data.plan import check_stream, empty, plan_streams, stream_state
 from mmer_fairseq.encoders.base import StreamSpec
@@ -108,6 +109,10 @@ class EmotionPredictionConfig(FairseqDataclass):
         metadata={
             "help": "a medium that cannot be read: end the run, or warn and take the modality as missing"
         },
+    )
+    modality_dropout: Optional[str] = field(
+        default=None,
+        metadata={"help": "train with clips that lose a modality at random: audio=0.2,video=0.2 (per clip)"},
     )
     num_classes: int = field(
         default=0, metadata={"help": "checked against the label space (0: taken from it)"}
@@ -227,6 +232,7 @@ class EmotionPrediction(FairseqTask):
             training=training,
             shuffle=training and not self.cfg.no_shuffle,
             seed=compat.seed(),
+            dropout=parse_dropout(self.cfg.modality_dropout, tuple(self.streams)) if training else None,
             bad_clips=str(getattr(self.cfg.bad_clips, "value", self.cfg.bad_clips)),
         )
 

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import platform
-import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from torch import Tensor, nn
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
 
 from plain_sse_ft import PlainSSEFT  # noqa: E402
+from turns import report, take_turns  # noqa: E402
 
 from mmer_fairseq.checkpoints.sse_ft import to_network  # noqa: E402
 from mmer_fairseq.networks.sse_ft import SSEFT  # noqa: E402
@@ -86,13 +85,6 @@ def largest_differences(plain: PlainSSEFT, ours: SSEFT, outputs: Sequence[Tensor
     return float((outputs[0] - outputs[1]).abs().max()), gradients
 
 
-def seconds(run: Callable[[], object]) -> tuple[float, float]:
-    """Of the clock and of the processor."""
-    clock, processor = time.perf_counter(), time.process_time()
-    run()
-    return time.perf_counter() - clock, time.process_time() - processor
-
-
 def processor() -> str:
     """The processor's name, where the system tells it."""
     try:
@@ -134,12 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "plain": lambda: step(plain, padded, lengths),
         "ours": lambda: step(ours, real, own_lengths),
     }
-    times: dict[str, list[tuple[float, float]]] = {way: [] for way in runs}
-    for turn in range(args.repeats + WARM_UP):
-        for way, run in runs.items():
-            taken = [seconds(run) for _ in range(OURS_A_TURN if way == "ours" else 1)]
-            if turn >= WARM_UP:
-                times[way] += taken
+    times = take_turns(runs, repeats=args.repeats, warm_up=WARM_UP, a_turn={"ours": OURS_A_TURN})
     print(f"machine   {platform.machine()}, {processor()}, {args.threads} threads")
     print(f"versions  Python {platform.python_version()}, torch {torch.__version__}")
     print(f"sizes     {args.batch} clips of {CLIPS}, plain padded to {PADDED}, widths {DIMS}, {SIZES}")
@@ -147,10 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"run       float32, training, dropout {args.dropout}, {WARM_UP} warm-up turns, {args.repeats} timed"
     )
     print(f"agree     {agree}: logits to {logits:.1e}, gradients to {gradients:.1e} of their largest number")
-    for kind, name in enumerate(("clock", "processor")):
-        medians = {way: statistics.median(t[kind] for t in taken) for way, taken in times.items()}
-        shown = ", ".join(f"{way} {value:.3f} s" for way, value in medians.items())
-        print(f"{name:9} median {shown}, ratio {medians['plain'] / medians['ours']:.1f}")
+    report(times)
     return 0 if agree else 1
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmer_fairseq.modules.attention import CrossAttention, SelfAttention
+from mmer_fairseq.modules.attention import CrossAttention, RowAttention
 from mmer_fairseq.modules.masks import padding_mask
 from mmer_fairseq.modules.rows import Rows
 
@@ -35,7 +35,7 @@ def torch_attention(ours: nn.Module, dim: int, memory_dim: int) -> nn.MultiheadA
 @pytest.mark.parametrize("lengths", [LENGTHS, torch.tensor([5, 5])], ids=["padded", "full"])
 def test_self_attention_is_torchs(lengths: torch.Tensor):
     torch.manual_seed(0)
-    ours = SelfAttention(dim=12, heads=3).double()
+    ours = RowAttention(dim=12, heads=3).double()
     theirs = torch_attention(ours, 12, 12)
     x = torch.randn(len(lengths), int(lengths.max()), 12).double()
     rows = Rows(lengths)
