@@ -92,7 +92,7 @@ def draw_levels(axes: Axes, kind: str, points: Mapping[float, float], complete: 
         axes.invert_xaxis()
     axes.set_xlabel(label)
     axes.set_title(title)
-    axes.legend(frameon=False, loc="best")
+    axes.legend(frameon=False, loc="lower left")  # scores fall from the top
     tidy(axes)
 
 
