@@ -88,7 +88,9 @@ def sizes_of(state: Mapping[str, Tensor], where: object) -> Sizes:
     )
 
 
-def network_of(sizes: Sizes, heads: int, *, causal: bool = True, original_behaviour: bool = True) -> AuxFormer:
+def network_of(
+    sizes: Sizes, heads: int, *, causal: bool = True, original_behaviour: bool = True
+) -> AuxFormer:
     """Our network in these sizes, with fresh weights."""
     return AuxFormer(
         outputs=sizes.outputs,

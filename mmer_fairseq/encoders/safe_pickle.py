@@ -7,6 +7,7 @@ import collections
 import pickle
 import typing
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -56,24 +57,29 @@ def _harmless() -> list[Any]:
     return allowed
 
 
-def load_pickle(path: Path, what: str, again: str = "download it again") -> dict[str, Any]:
+def load_pickle(
+    path: Path, what: str, again: str = "download it again", objects: Collection[str] = ()
+) -> Any:
     """Read a file that ``torch.save`` wrote, refusing every class that could run code.
 
     Args:
         path: the file.
         what: what it should be, for messages ("a wav2vec checkpoint of fairseq").
         again: remedy for a damaged file.
+        objects: classes whose objects the file may hold, "package.module.Class". Nothing of them is imported or run:
+            their objects come back as :class:`Inert` with the attributes that were saved.
 
     Returns:
-        The dictionary it holds, tensors on the CPU.
+        The dictionary it holds, tensors on the CPU; with ``objects`` it may also be an :class:`Inert`.
 
     Raises:
-        InputError: no such file, not a torch checkpoint, truncated, a forbidden class, or no dictionary.
+        InputError: no such file, not a torch checkpoint, truncated, a forbidden class, or something else inside.
     """
     _check_there(path, what, again)
     allowed = torch.serialization.get_safe_globals()
     # leaving the context forgets all its classes, also those that somebody had allowed before
     classes = [each for each in _harmless() if each not in allowed]
+    classes += [(type(name, (Inert,), {}), name) for name in objects]
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(classes):
             warnings.simplefilter("ignore")  # torch warns about its own older file forms
@@ -103,7 +109,7 @@ def load_pickle(path: Path, what: str, again: str = "download it again") -> dict
         MemoryError,
     ) as error:
         raise _broken(path, what, error, again) from error
-    if not isinstance(content, dict):
+    if not isinstance(content, (dict, Inert) if objects else dict):
         raise InputError.of(
             where=path, expected=what, found=f"a saved {type(content).__name__}", remedy="name the right file"
         )

@@ -20,8 +20,8 @@ class Standardise(Identity):
     """Brings each feature to zero mean and unit variance, cuts it at ±5, and drops some in training.
 
     Hand-made features lie between 1e-6 and 1e6 side by side; without this, the largest ones are all that a
-    network sees. The statistics are kept with the weights, so that a trained model takes features as they
-    are stored. A constant feature becomes 0.
+    network sees. The statistics (and the limit) are kept with the weights, so that a trained model takes
+    features as they are stored. A constant feature becomes 0.
 
     Args:
         mean: D numbers, of the training split.
@@ -31,6 +31,7 @@ class Standardise(Identity):
 
     mean: Tensor
     scale: Tensor
+    limit: Tensor
 
     def __init__(self, mean: Tensor, deviation: Tensor, dropout: float = 0.1) -> None:
         super().__init__(len(mean))
@@ -38,12 +39,13 @@ class Standardise(Identity):
         scale = torch.where(constant, 0.0, 1.0 / torch.where(constant, 1.0, deviation))
         self.register_buffer("mean", mean.to(torch.get_default_dtype()))
         self.register_buffer("scale", scale.to(torch.get_default_dtype()))
+        self.register_buffer("limit", torch.tensor(_LIMIT))
         self.dropout = Dropout(dropout)
 
     def encode(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """[B, T, D] → [B, T, D]."""
         x, lengths = super().encode(x, lengths)
-        return self.dropout(((x - self.mean) * self.scale).clamp(-_LIMIT, _LIMIT)), lengths
+        return self.dropout(((x - self.mean) * self.scale).clamp(-self.limit, self.limit)), lengths
 
 
 def build(spec: StreamSpec, width: int, path: str) -> Standardise:
