@@ -24,7 +24,7 @@ EPILOG = """A run that was stopped or killed goes on where it was when the same 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of ``mmer extract``."""
-    trained = ", ".join(f"{name}:PATH" for name, entry in ENCODERS.items() if entry.pretrained)
+    trained = ", ".join(entry.form_of(name) for name, entry in ENCODERS.items() if entry.pretrained)
     parser.add_argument("directory", metavar="DIR", help="folder of the corpus")
     parser.add_argument("--modality", required=True, metavar="M", help="text, audio or video")
     parser.add_argument("--encoder", required=True, metavar="NAME:PATH", help=f"one of {trained}")

@@ -134,7 +134,9 @@ class Encoder(nn.Module):
 
     def _nothing(self, x: Tensor) -> Tensor:
         """[B, 1, D] of zeros that lead back to every trainable weight, as data-parallel training needs."""
-        y = torch.zeros(len(x), 1, self.dim, dtype=self.dtype, device=x.device)
+        weightless = next(self.parameters(), None) is None
+        dtype = x.dtype if weightless and x.is_floating_point() else self.dtype
+        y = torch.zeros(len(x), 1, self.dim, dtype=dtype, device=x.device)
         for parameter in self.parameters():
             if parameter.requires_grad:
                 y = y + 0.0 * parameter.reshape(-1)[0]

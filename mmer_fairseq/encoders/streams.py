@@ -78,7 +78,8 @@ class StreamEncoders(nn.Module):
                 )
             x = streams.get(modality)
             if x is None:
-                x = torch.zeros(len(lengths[modality]), 1, device=lengths[modality].device)
+                dtype = next((s.dtype for s in streams.values() if s.is_floating_point()), None)
+                x = torch.zeros(len(lengths[modality]), 1, dtype=dtype, device=lengths[modality].device)
             y, steps[modality] = encoder(x, lengths[modality])
             if modality in self.projection:
                 projection = self.projection[modality]

@@ -171,7 +171,7 @@ def _prepare(
     entry = ENCODERS[encoder_name]
     if not entry.pretrained:
         trained = ", ".join(
-            f"{n}:PATH" for n, e in ENCODERS.items() if e.pretrained and e.form == FORMS[modality]
+            e.form_of(n) for n, e in ENCODERS.items() if e.pretrained and e.form == FORMS[modality]
         )
         raise InputError.of(
             where="--encoder",

@@ -1,8 +1,8 @@
 """Training step (forward and backward of the three losses) of AuxFormer, ours against the plain way.
 
 In the paper's sizes: 32 clips of 130 sound and 78 picture steps, 5 layers, 10 heads; ``--which v1``: 130 LLDs and
-4096 VGG-Face features in, width 130; ``v2``: 1024 and 50 in, width 50. The plain way (``plain_auxformer.py``) runs every
-query of every layer through ``nn.MultiheadAttention``, on padding too. Both have the same weights; outputs and
+4096 VGG-Face features in, width 130; ``v2``: 1024 and 50 in, width 50. The plain way (``plain_auxformer.py``) runs
+every query of every layer through ``nn.MultiheadAttention``, on padding too. Both have the same weights; outputs and
 gradients are compared first. The two take turns, and medians are reported: of the clock, and of the processor's time.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/step_auxformer.py --which v2
@@ -113,7 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         repeats=args.repeats,
     )
     print(
-        f"machine   {platform.machine()}, {args.threads} threads; Python {platform.python_version()}, torch {torch.__version__}"
+        f"machine   {platform.machine()}, {args.threads} threads; Python {platform.python_version()}, "
+        f"torch {torch.__version__}"
     )
     print(f"sizes     {args.which}, {args.batch} clips of up to {STEPS}, shortest {args.shortest:g} of that")
     print(f"agree     {agree}: logits to {logits:.1e}, gradients to {gradients:.1e} of their largest number")

@@ -1,7 +1,8 @@
 """References of AuxFormer: JSON, "<v1|v2> <condition>; audio=x(shape,k) video=x(shape,k)" → three logits [B, C].
 
-Weights and inputs are not stored: they follow from names and shapes (:mod:`references.fill`). The condition may change
-inputs ("padded: audio[1,15:]=0 …", "audio zeroed") and, as words ``key=value``, the sizes: heads, layers, classes, causal.
+Weights and inputs are not stored: they follow from names and shapes (:mod:`references.fill`). The condition may
+change inputs ("padded: audio[1,15:]=0 …", "audio zeroed") and, as words ``key=value``, sizes: heads, layers, classes,
+causal.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Weights and inputs that follow from names and shapes alone, by a 32-bit integer hash that is the same everywhere.
 
-Reference files made this way hold outputs only. For element i of n and a phase p: h = i·2654435761 + p·40503 + 1, mixed (xor-shift
-16, ·2246822507, xor-shift 13, ·3266489909, xor-shift 16; all modulo 2^32), u = h / 2^31 − 1 in [−1, 1).
+Reference files made this way hold outputs only. For element i and a phase p: h = 2654435761 i + 40503 p + 1, mixed
+(xor-shift 16, times 2246822507, xor-shift 13, times 3266489909, xor-shift 16; all modulo 2^32), and u = h / 2^31 - 1.
 """
 
 from __future__ import annotations
