@@ -17,17 +17,20 @@ NARROW = [
     "--encoder-embed-dim", "32", "--encoder-embed-dim-a", "32", "--encoder-embed-dim-v", "32",
     "--encoder-ffn-embed-dim", "64", "--max-epoch", "1", "--num-workers", "0", "--modalities", "text,audio", "--cpu",
 ]  # fmt: skip
+SMALL = ["--encoder-layers", "1", "--max-epoch", "1", "--num-workers", "0", "--cpu"]
 RECIPES = {
-    "sse_ft/iemocap.sh": ["--labels", "emotion"],
-    "sse_ft/meld.sh": ["--labels", "emotion"],
-    "sse_ft/mosei.sh": ["--labels", "sentiment"],
-    "sse_ft/mosi.sh": ["--labels", "sentiment"],
+    "auxformer/crema_d.sh": SMALL,
+    "auxformer/msp_improv.sh": SMALL,
+    "sse_ft/iemocap.sh": ["--labels", "emotion", *NARROW],
+    "sse_ft/meld.sh": ["--labels", "emotion", *NARROW],
+    "sse_ft/mosei.sh": ["--labels", "sentiment", *NARROW],
+    "sse_ft/mosi.sh": ["--labels", "sentiment", *NARROW],
 }
 
 
 def test_every_recipe_is_listed():
     scripts = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.glob("*/*.sh")}
-    assert scripts == set(RECIPES) | {"sse_ft/recipe.sh"}
+    assert scripts == set(RECIPES) | {"auxformer/recipe.sh", "sse_ft/recipe.sh"}
 
 
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
@@ -40,7 +43,7 @@ def test_recipe_runs(recipe, toy, tmp_path):
         "OUT": str(tmp_path / "run"),
     }
     done = subprocess.run(
-        ["bash", str(EXAMPLES / recipe), str(tmp_path / "toy"), *RECIPES[recipe], *NARROW],
+        ["bash", str(EXAMPLES / recipe), str(tmp_path / "toy"), *RECIPES[recipe]],
         cwd=EXAMPLES.parent, env=environment, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

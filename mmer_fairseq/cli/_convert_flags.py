@@ -35,6 +35,11 @@ def fairseq_flags(
     )
     return {
         "model_flags": {**asdict(config()), **model},
-        "task_flags": {**asdict(EmotionPredictionConfig()), "data": "", **task},
+        "task_flags": {
+            **asdict(EmotionPredictionConfig()),
+            "_name": "emotion_prediction",
+            "data": "",
+            **task,
+        },
         "criterion_flags": {**asdict(EmotionPredictionCriterionConfig()), "_name": "emotion_prediction_cri"},
     }

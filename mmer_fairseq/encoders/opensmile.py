@@ -6,7 +6,6 @@ openSMILE is an optional package: ``pip install mmer_fairseq[opensmile]``.
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,8 +112,5 @@ def _package() -> Any:
 
 
 def build(spec: StreamSpec, width: int, path: str) -> OpenSmile:
-    """Builder of ``opensmile`` and ``opensmile:SET`` for the registry.
-
-    ``mmer extract`` makes whatever stands after the colon an absolute path; the set is its last part.
-    """
-    return OpenSmile(Path(path).name)
+    """Builder of ``opensmile`` and ``opensmile:SET`` for the registry."""
+    return OpenSmile(path)

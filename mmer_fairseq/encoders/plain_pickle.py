@@ -26,7 +26,12 @@ class _Arrays(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(f"{module}.{name}")
-        return super().find_class(module.replace("numpy._core", "numpy.core"), name)
+        if module.startswith("numpy."):  # NumPy 2 renamed the folder; the file may be of either
+            import numpy as np
+
+            core = "numpy._core" if hasattr(np, "_core") else "numpy.core"
+            module = f"{core}.{module.rpartition('.')[2]}"
+        return super().find_class(module, name)
 
 
 def load_arrays(path: Path, what: str) -> list[Any]:

@@ -193,7 +193,7 @@ def _prepare(
     spec = StreamSpec(
         modality,
         form,
-        f"{encoder_name}:{Path(path).absolute()}",
+        f"{encoder_name}:{path if entry.default else Path(path).absolute()}",  # a set is no path
         frozen=True,
         rate=rate,
         vocab_size=tokens if form == "tokens" else 0,
