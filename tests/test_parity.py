@@ -202,3 +202,56 @@ def test_it_runs_as_a_plain_script_from_anywhere(tmp_path: Path):
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "ok   case" in done.stdout
+
+
+def auxformer(path: Path, **changes: float) -> Path:
+    """A file in the form of AuxFormer's references, made by the plain network."""
+    sys.path[:0] = [str(TESTS)]
+    from references.fill import fill, inputs
+
+    plain_class = runpy.run_path(str(TESTS / "benchmarks" / "plain_auxformer.py"))["PlainAuxFormer"]
+    sizes = [
+        ("v2", 50, (3, 6, 30), (3, 4, 50), 5, 2, 4, 0),
+        ("v1", 130, (2, 3, 130), (2, 5, 70), 10, 1, 6, 1),
+    ]
+    content = {}
+    for version, dim, audio, video, heads, layers, classes, causal in sizes:
+        network = plain_class(
+            audio_dim=audio[2], video_dim=video[2], dim=dim, heads=heads, layers=layers, outputs=classes,
+            causal=bool(causal),
+        ).double().eval()  # fmt: skip
+        a, v = inputs(audio, 0), inputs(video, 1)
+        a[1, 2:], v[0, 3:] = 0, 0
+        with torch.no_grad():
+            outputs = fill(network)(a, v)
+        given = " ".join(
+            f"{m}=x(({','.join(map(str, shape))}),{k})"
+            for k, (m, shape) in enumerate((("audio", audio), ("video", video)))
+        )
+        said = f"heads={heads} layers={layers} classes={classes} causal={causal}"
+        name = f"{version} padded: audio[1,2:]=0 video[0,3:]=0 {said}; {given}"
+        content[name] = [x.tolist() for x in outputs]
+    if changes:
+        next(iter(content.values()))[1][0][0] += changes["by"]
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_auxformer_in_other_sizes(parity, tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert parity([str(auxformer(tmp_path / "auxformer.json"))]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert all(
+        line.startswith("ok   auxformer v") and "3 outputs), tolerance 1e-09" in line for line in lines
+    )
+    assert parity([str(auxformer(tmp_path / "auxformer_off.json", by=1e-8))]) == 1
+    assert capsys.readouterr().out.startswith("FAIL auxformer_off v2")
+
+
+def test_auxformer_files_of_another_form(parity, tmp_path: Path, capsys: pytest.CaptureFixture):
+    (tmp_path / "auxformer_cut.json").write_text('{"v2 full')
+    (tmp_path / "auxformer_name.json").write_text('{"v3": []}')
+    assert parity([str(tmp_path / "auxformer_cut.json"), str(tmp_path / "auxformer_name.json")]) == 2
+    error = capsys.readouterr().err
+    assert "auxformer_cut.json: expected JSON; found Unterminated string" in error
+    assert "found 'v3'. Make the reference file again." in error

@@ -36,7 +36,7 @@ def attend_small(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, causal:
     Returns:
         [B, Q, H, d].
     """
-    heads = zip(*(x.permute(2, 0, 3, 1).unbind(0) for x in (q * q.shape[-1] ** -0.5, k, v)))
+    heads = zip(*(x.unbind(2) for x in (q * q.shape[-1] ** -0.5, k, v)))  # no copies: products take strides
     outputs = [_Head.apply(*head, hidden, causal, p) for head in heads]  # [B, d, Q] each
     return torch.stack(outputs, dim=1).permute(0, 3, 1, 2)
 
@@ -52,17 +52,15 @@ def _blocks(queries: int, steps: int, causal: bool) -> Iterator[tuple[slice, sli
 
 
 class _Head(torch.autograd.Function):
-    """One head: [B, d, Q], [B, d, T], [B, d, T] → [B, d, Q]."""
+    """One head: [B, Q, d], [B, T, d], [B, T, d] → [B, d, Q]."""
 
     @staticmethod
     def forward(
         ctx: Any, q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, causal: bool, p: float
     ) -> Tensor:
-        q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
-        y = torch.empty_like(q)
-        saved = [q, k, v]
-        for rows, columns in _blocks(q.shape[2], k.shape[2], causal):
-            scores = torch.bmm(q[:, :, rows].transpose(1, 2), k[:, :, columns])
+        y, saved = [], [q, k, v]
+        for rows, columns in _blocks(q.shape[1], k.shape[1], causal):
+            scores = torch.bmm(q[:, rows], k[:, columns].transpose(1, 2))
             if hidden is not None:
                 scores.masked_fill_(hidden, float("-inf"))
             if causal:
@@ -75,27 +73,28 @@ class _Head(torch.autograd.Function):
                 factors = dropout_factors(weights, p)
                 saved.append(factors)
                 weights = weights * factors
-            y[:, :, rows] = torch.bmm(v[:, :, columns], weights.transpose(1, 2))
+            y.append(torch.bmm(v[:, columns].transpose(1, 2), weights.transpose(1, 2)))
         ctx.save_for_backward(*saved)
         ctx.causal, ctx.p = causal, p
-        return y
+        return torch.cat(y, dim=2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, *rest = ctx.saved_tensors
         kept = iter(rest)
-        grad = grad.contiguous()
-        grads = [torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)]
-        for rows, columns in _blocks(q.shape[2], k.shape[2], ctx.causal):
+        of_q, of_k, of_v = [], k.new_zeros(k.mT.shape), v.new_zeros(v.mT.shape)
+        for rows, columns in _blocks(q.shape[1], k.shape[1], ctx.causal):
             weights = next(kept)
             factors = next(kept) if ctx.p else None
             dropped = weights if factors is None else weights * factors
-            grads[2][:, :, columns] += torch.bmm(grad[:, :, rows], dropped)
-            of_weights = torch.bmm(grad[:, :, rows].transpose(1, 2), v[:, :, columns])
+            of_y = grad[:, :, rows]
+            of_v[:, :, columns] += torch.bmm(of_y, dropped)
+            of_weights = torch.bmm(of_y.transpose(1, 2), v[:, columns].transpose(1, 2))
             if factors is not None:
                 of_weights *= factors
             of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype)
-            grads[0][:, :, rows] = torch.bmm(k[:, :, columns], of_scores.transpose(1, 2))
-            grads[1][:, :, columns] += torch.bmm(q[:, :, rows], of_scores)
-        return (*grads, None, None, None)
+            of_q.append(torch.bmm(k[:, columns].transpose(1, 2), of_scores.transpose(1, 2)))
+            of_k[:, :, columns] += torch.bmm(q[:, rows].transpose(1, 2), of_scores)
+        of_all = (torch.cat(of_q, dim=2), of_k, of_v)  # [B, d, …] each
+        return (*(x.transpose(1, 2) for x in of_all), None, None, None)
