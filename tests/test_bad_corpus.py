@@ -206,10 +206,15 @@ def store(ids: Callable[[list[str]], list[str]], **about: Any) -> Change:
     return change
 
 
+def without_description(folder: Path) -> None:
+    (folder / "corpus.yaml").unlink()
+    (folder / ".mmer").mkdir(exist_ok=True)  # what training leaves there
+
+
 #: Fault → what is done, the place it is told at, words of the message, number of messages.
 CASES: dict[str, tuple[Change, str, str, int]] = {
     # corpus.yaml
-    "no description": (lambda d: (d / "corpus.yaml").unlink(), "", "found features, media, ", 1),
+    "no description": (without_description, "", "found features, media, ", 1),
     "empty description": (lambda d: put(d / "corpus.yaml", ""), "corpus.yaml: ", "found an empty file", 1),
     "bytes": (lambda d: put(d / "corpus.yaml", b"\xff\x00"), "corpus.yaml:1: ", "expected text in UTF-8", 1),
     "no YAML": (edit("corpus.yaml", "name: toy", "name: [toy"), "corpus.yaml:2: ", "expected valid YAML", 1),

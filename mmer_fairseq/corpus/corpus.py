@@ -100,7 +100,7 @@ def read_corpus(
     """Read a corpus and hand every fault to ``fault``; None when too little of it can be read."""
     folder = Path(directory).absolute()
     try:
-        names = sorted(os.listdir(folder))
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except OSError as error:
         what = {FileNotFoundError: "no such folder", NotADirectoryError: "a file"}
         found = what.get(type(error)) or error.strerror or type(error).__name__
