@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mmer_fairseq.errors import InputError
-from mmer_fairseq.networks.auxformer import AuxFormer
+from mmer_fairseq.networks.auxformer import HIDDEN, AuxFormer
 
 #: The original's encoders → ours.
 ENCODERS = {
@@ -42,7 +42,7 @@ _PARTS = {
 _LAYER = re.compile(r"layers\.(\d+)\.(.+)")
 #: Of no use: a version number and uninitialised memory.
 _IGNORED = ("version", "embed_positions._float_tensor")
-_WHAT = "an AuxFormer checkpoint (final_head.pt of v2, or a saved model of v1)"
+WHAT = "an AuxFormer checkpoint (final_head.pt of v2, or a saved model of v1)"
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,13 @@ class Sizes:
 
     Attributes:
         audio_dim, video_dim: width of what comes in.
-        dim, layers, hidden, outputs: as in :class:`mmer_fairseq.networks.auxformer.AuxFormer`.
+        dim, layers, outputs: as in :class:`mmer_fairseq.networks.auxformer.AuxFormer`.
     """
 
     audio_dim: int
     video_dim: int
     dim: int
     layers: int
-    hidden: tuple[int, int]
     outputs: int
 
 
@@ -77,13 +76,20 @@ def sizes_of(state: Mapping[str, Tensor], where: object) -> Sizes:
         m: _shape(state, f"conv_1d_{m}.weight", where)[1] if f"conv_1d_{m}.weight" in state else fused // 2
         for m in "av"
     }
+    hidden = _shape(state, "proj_aux1.weight", where)[0], _shape(state, "proj_aux2.weight", where)[0]
+    if hidden != HIDDEN:
+        raise InputError.of(
+            where=where,
+            expected=f"an auxiliary head with {HIDDEN[0]} and {HIDDEN[1]} numbers inside, as published",
+            found=f"{hidden[0]} and {hidden[1]}",
+            remedy="build AuxFormer(hidden=…) in Python: no flag sets them",
+        )
     indices = [int(match[1]) for match in map(re.compile(r"a_mem\.layers\.(\d+)\.").match, state) if match]
     return Sizes(
         audio_dim=given["a"],
         video_dim=given["v"],
         dim=fused // 2,
         layers=max(indices, default=-1) + 1,
-        hidden=(_shape(state, "proj_aux1.weight", where)[0], _shape(state, "proj_aux2.weight", where)[0]),
         outputs=_shape(state, "out_layer.weight", where)[0],
     )
 
@@ -99,7 +105,6 @@ def network_of(
         dim=sizes.dim,
         heads=heads,
         layers=sizes.layers,
-        hidden=sizes.hidden,
         causal=causal,
         original_behaviour=original_behaviour,
     )
@@ -130,7 +135,7 @@ def to_network(state: Mapping[str, Tensor], where: object) -> dict[str, Tensor]:
     if unknown:
         raise InputError.of(
             where=where,
-            expected=f"the tensors of {_WHAT}",
+            expected=f"the tensors of {WHAT}",
             found=f"{len(unknown)} unknown ({', '.join(unknown[:3])}{', …' if len(unknown) > 3 else ''})",
             remedy="name a checkpoint of the original AuxFormer repository",
         )
@@ -155,7 +160,7 @@ def _renamed(name: str, x: Tensor) -> dict[str, Tensor] | None:
     part, _, leaf = rest.rpartition(".")
     if part in _PARTS:
         return {f"{layer}{_PARTS[part]}.{leaf}": x}
-    if rest == "alpha":
+    if rest == "alpha" and x.numel() == 1:
         return {f"{layer}alpha": x.reshape(())}
     if rest == "self_attn.in_proj_weight":
         return {f"{layer}attention.{p}_proj.weight": w for p, w in zip("qkv", x.chunk(3))}
@@ -168,7 +173,7 @@ def _shape(state: Mapping[str, Tensor], name: str, where: object) -> tuple[int, 
     if name not in state or state[name].dim() < 2:
         raise InputError.of(
             where=where,
-            expected=f"{_WHAT}, with a matrix {name}",
+            expected=f"{WHAT}, with a matrix {name}",
             found=f"{len(state)} tensors without it" if name not in state else "another shape",
             remedy="name a checkpoint of the original AuxFormer repository",
         )

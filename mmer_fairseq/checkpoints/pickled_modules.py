@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
+
+from mmer_fairseq.errors import InputError
 
 #: Classes of torch that pickled models consist of.
 TORCH = (
@@ -22,25 +25,43 @@ TORCH = (
 )
 
 
-def state_of(module: Any) -> dict[str, Tensor]:
+#: Modules inside modules; real models have a dozen.
+_DEPTH = 50
+
+
+def state_of(module: Any, where: object, depth: int = 0) -> dict[str, Tensor]:
     """The state dict of a pickled module.
 
     Args:
         module: as :func:`mmer_fairseq.encoders.safe_pickle.load_pickle` gives it, attributes only.
+        where: the file, for messages.
+        depth: how far inside the whole this one is.
 
     Returns:
-        Name → tensor, parameters and buffers; "module." of a DataParallel is not part of the names.
+        Name → tensor, parameters and buffers.
+
+    Raises:
+        InputError: what should be a module is none, or contains itself.
     """
     found: dict[str, Tensor] = {}
-    attributes = vars(module)
-    for kind in ("_parameters", "_buffers"):
-        for name, value in dict(attributes.get(kind) or {}).items():
-            if isinstance(value, Tensor):
-                found[name] = value.detach()
-    inner = dict(attributes.get("_modules") or {})
-    for name, child in inner.items():
+    parts = [getattr(module, kind, {}) or {} for kind in ("_parameters", "_buffers", "_modules")]
+    if depth > _DEPTH or not hasattr(module, "_modules") or not all(isinstance(p, Mapping) for p in parts):
+        raise InputError.of(
+            where=where,
+            expected="modules of torch inside each other",
+            found="one that contains itself" if depth > _DEPTH else f"a {type(module).__name__} among them",
+            remedy="save its state_dict() where it was trained, and name that file",
+        )
+    for tensors in parts[:2]:
+        found.update({str(name): x.detach() for name, x in tensors.items() if isinstance(x, Tensor)})
+    for name, child in parts[2].items():
         if child is not None:
-            found.update({f"{name}.{key}": x for key, x in state_of(child).items()})
-    if set(inner) == {"module"} and not any(not name.startswith("module.") for name in found):
-        found = {name[len("module.") :]: x for name, x in found.items()}
+            inner = state_of(child, where, depth + 1)
+            found.update({f"{name}.{key}": x for key, x in inner.items()})
     return found
+
+
+def without_wrapper(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors without the "module." that DataParallel puts in front of every name."""
+    wrapped = bool(state) and all(name.startswith("module.") for name in state)
+    return {name[len("module.") :] if wrapped else name: x for name, x in state.items()}

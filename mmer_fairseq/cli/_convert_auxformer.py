@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from mmer_fairseq.checkpoints import auxformer, fairseq_form
-from mmer_fairseq.checkpoints.pickled_modules import TORCH, state_of
+from mmer_fairseq.checkpoints.pickled_modules import TORCH, state_of, without_wrapper
 from mmer_fairseq.cli._convert_flags import fairseq_flags
 from mmer_fairseq.encoders.plain_pickle import load_arrays
 from mmer_fairseq.encoders.safe_pickle import load_pickle
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.modules.state import check_state
 
-_WHAT = "an AuxFormer checkpoint (final_head.pt of v2, or a saved model of v1)"
 #: Classes of its repository that a saved model of v1 holds.
 _CLASSES = (
     "src.models.AUXFORMER",
@@ -33,6 +32,13 @@ def run(args: argparse.Namespace) -> int:
     state = _read(args.old)
     sizes = auxformer.sizes_of(state, args.old)
     weights = auxformer.to_network(state, args.old)
+    if args.heads < 1 or sizes.dim % args.heads:
+        raise InputError.of(
+            where="--heads",
+            expected=f"a number that divides the file's width of {sizes.dim}",
+            found=args.heads,
+            remedy="give the number of heads that it was trained with",
+        )
     network = auxformer.network_of(sizes, args.heads, causal=not args.no_attention_mask)
     check_state(network, weights, args.old)
     model = {f"network.{name}": x for name, x in weights.items()}
@@ -65,9 +71,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _read(path: Path) -> dict[str, Tensor]:
     """The tensors of a state dict or of a pickled model."""
-    content = load_pickle(path, _WHAT, objects=(*_CLASSES, *TORCH))
-    state = content if isinstance(content, dict) else state_of(content)
-    state = {str(name): x for name, x in state.items() if isinstance(x, Tensor)}
+    content = load_pickle(path, auxformer.WHAT, objects=(*_CLASSES, *TORCH))
+    state = content if isinstance(content, dict) else state_of(content, path)
+    state = without_wrapper({str(name): x for name, x in state.items() if isinstance(x, Tensor)})
     broken = [
         name
         for name, x in state.items()

@@ -22,7 +22,6 @@ _FORMS = {"text": "tokens", "audio": "samples", "video": "frames"}
 
 def run(args: argparse.Namespace) -> int:
     """Convert one checkpoint and say what was done with each part of it."""
-    fairseq_form.refuse_existing(args.new)
     state, settings = _read(args.old)
     trained, frozen = sse_ft.split_encoders(state)
     sizes = sse_ft.sizes_of(trained, args.old)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from mmer_fairseq.checkpoints import fairseq_form
 from mmer_fairseq.cli import _convert_auxformer, _convert_sse_ft
+from mmer_fairseq.errors import InputError
 
 HELP = "bring in a checkpoint of an original repository"
 
@@ -28,6 +30,11 @@ model of v1. The result computes what the original does, its treatment of paddin
   fairseq-validate CORPUS --user-dir mmer_fairseq --task emotion_prediction --path auxformer.pt \\
       --features audio=wav2vec2,video=emoca"""
 
+#: System → its own flags and their defaults.
+_OWN: dict[str, dict[str, Any]] = {
+    "sse-ft": {"keep_encoders": False},
+    "auxformer": {"heads": 10, "no_attention_mask": False, "statistics": None},
+}
 SYSTEMS = {"sse-ft": _convert_sse_ft.run, "auxformer": _convert_auxformer.run}
 
 
@@ -65,4 +72,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Convert one checkpoint and say what was done with each part of it."""
     fairseq_form.refuse_existing(args.new)
+    for system, flags in _OWN.items():
+        given = [
+            f"--{name.replace('_', '-')}" for name, default in flags.items() if getattr(args, name) != default
+        ]
+        if system != args.system and given:
+            raise InputError.of(
+                where=f"--from {args.system}",
+                expected=f"none of the flags of {system}",
+                found=", ".join(given),
+                remedy="leave them out",
+            )
     return SYSTEMS[args.system](args)

@@ -71,16 +71,19 @@ def auxiliary_weights(text: object, names: Mapping[str, Any]) -> dict[str, float
     weights: dict[str, float] = {}
     try:
         if "=" not in str(text):
-            return dict.fromkeys(names, float(str(text)))
-        for part in str(text).split(","):
-            name, _, number = part.partition("=")
-            weights[name.strip()] = float(number)
+            weights = dict.fromkeys(names or ("all",), float(str(text)))
+        else:
+            pairs = [part.partition("=") for part in str(text).split(",")]
+            weights = {name.strip(): float(number) for name, _, number in pairs}
+            weights = weights if len(weights) == len(pairs) else {}
     except ValueError:
         weights = {}
-    if names and set(weights) != set(names):
+    right = all(0 <= weight < float("inf") for weight in weights.values())
+    if not weights or not right or (names and set(weights) != set(names)):
         raise InputError.of(
             where="--auxiliary-weight",
-            expected=f"a number, or one for each auxiliary output ({','.join(f'{n}=1.0' for n in names)})",
+            expected="a number from 0 on, or one for each auxiliary output "
+            f"({','.join(f'{n}=1.0' for n in names) or 'this model has none'})",
             found=repr(str(text)),
             remedy="correct it",
         )

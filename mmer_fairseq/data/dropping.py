@@ -26,6 +26,10 @@ def parse_dropout(text: str | None, modalities: Collection[str]) -> dict[str, fl
     for part in comma_list(text):
         name, _, number = (piece.strip() for piece in part.partition("="))
         check_modalities([name], FLAG)
+        if name in found:
+            raise InputError.of(
+                where=FLAG, expected="each modality once", found=f"{name!r} twice", remedy="leave one out"
+            )
         try:
             found[name] = float(number)
         except ValueError:
@@ -53,8 +57,8 @@ def dropped(
     """Choose what a clip loses this time.
 
     As in AuxFormer, one number u in [0, 1) decides: the modalities' probabilities are laid end to end, in an order
-    drawn anew, and what u falls on is lost. So each is lost with exactly its probability, and two at once only where
-    the probabilities add up to more than 1 and lap over. A clip never loses all that it has.
+    drawn anew, and what u falls on is lost. So each is lost with exactly its probability where they add up to 1 or
+    less. Above that they lap over: two may be lost at once, but a clip always keeps one of what it has.
 
     Args:
         probabilities: modality → its own.

@@ -6,32 +6,85 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmer_fairseq.errors import InputError
 
-#: What NumPy's arrays and numbers are rebuilt with; none of it does anything else.
-_ALLOWED = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("_codecs", "encode"),
-    *(
-        (f"numpy.{core}.multiarray", name)
-        for core in ("core", "_core")
-        for name in ("_reconstruct", "scalar")
-    ),
-    *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
+#: What the unpickler raises for bytes that mean nothing to it.
+_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+class _Type:
+    """In the place of ``numpy.dtype``, which would believe a forged description and follow its pointers."""
+
+    def __init__(self, name: str, *_: Any) -> None:
+        self.type = np.dtype(str(name))
+        if self.type.kind not in "biuf":
+            raise pickle.UnpicklingError("numpy.dtype")
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.type = self.type.newbyteorder(">" if state[1] == ">" else "<" if state[1] == "<" else "=")
+
+    def array(self, raw: Any, shape: Any = (), fortran: Any = False) -> np.ndarray:
+        return np.frombuffer(bytes(raw), self.type).reshape(shape, order="F" if fortran else "C").copy()
+
+
+class _Array:
+    """In the place of ``numpy.ndarray``."""
+
+    value: np.ndarray
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, kind, fortran, raw = state
+        self.value = kind.array(raw, shape, fortran)
+
+
+class _Refused:
+    """``numpy.ndarray`` itself is only ever named, never called."""
+
+
+def _reconstruct(*_: Any) -> _Array:
+    return _Array()
+
+
+def _scalar(kind: _Type, raw: Any) -> np.ndarray:
+    return kind.array(raw.encode("latin1") if isinstance(raw, str) else raw)
+
+
+def _frombuffer(raw: Any, kind: _Type, shape: Any, order: str = "C") -> np.ndarray:
+    return kind.array(raw, shape, order == "F")
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    return text.encode("latin1")  # how protocols 0 to 2 write bytes
+
+
+_STAND_INS: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): _Refused,
+    ("numpy", "dtype"): _Type,
+    ("_codecs", "encode"): _encode,
 }
+for _core in ("numpy.core", "numpy._core"):
+    _STAND_INS[f"{_core}.multiarray", "_reconstruct"] = _reconstruct
+    _STAND_INS[f"{_core}.multiarray", "scalar"] = _scalar
+    _STAND_INS[f"{_core}.numeric", "_frombuffer"] = _frombuffer
 
 
 class _Arrays(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
+        if (module, name) not in _STAND_INS:
             raise pickle.UnpicklingError(f"{module}.{name}")
-        if module.startswith("numpy."):  # NumPy 2 renamed the folder; the file may be of either
-            import numpy as np
-
-            core = "numpy._core" if hasattr(np, "_core") else "numpy.core"
-            module = f"{core}.{module.rpartition('.')[2]}"
-        return super().find_class(module, name)
+        return _STAND_INS[module, name]
 
 
 def load_arrays(path: Path, what: str) -> list[Any]:
@@ -41,11 +94,12 @@ def load_arrays(path: Path, what: str) -> list[Any]:
         path: the file.
         what: what it should be, for messages.
 
+    Returns:
+        The numbers and arrays, as arrays of doubles.
+
     Raises:
         InputError: no such file, damaged, another class inside, or something else than numbers.
     """
-    import numpy as np
-
     try:
         with open(path, "rb") as file:
             content = _Arrays(file).load()
@@ -56,14 +110,16 @@ def load_arrays(path: Path, what: str) -> list[Any]:
         raise _wrong(
             path, what, found if "." in str(error) and " " not in str(error) else str(error)
         ) from error
-    # the unpickler raises these for bytes that mean nothing to it
-    except (EOFError, ValueError, LookupError, AttributeError, TypeError, ImportError, MemoryError) as error:
+    except _DAMAGE as error:
         raise _wrong(path, what, f"a damaged file ({type(error).__name__})") from error
+    if not isinstance(content, (list, tuple)):
+        raise _wrong(path, what, f"a saved {type(content).__name__}")
     try:
-        arrays = [np.asarray(each, dtype=np.float64) for each in content]
-    except (TypeError, ValueError) as error:
-        raise _wrong(path, what, f"a saved {type(content).__name__}") from error
-    return arrays
+        return [
+            np.asarray(each.value if isinstance(each, _Array) else each, dtype=np.float64) for each in content
+        ]
+    except _DAMAGE as error:
+        raise _wrong(path, what, "something else than numbers in it") from error
 
 
 def _wrong(path: Path, what: str, found: str) -> InputError:

@@ -127,6 +127,11 @@ def encoder_name(spec: StreamSpec) -> str:
     return spec.encoder or FORM_DEFAULTS[spec.form]
 
 
+def is_pretrained(spec: StreamSpec) -> bool:
+    """Whether the stream's encoder has its weights from a file, and so a width of its own."""
+    return ENCODERS[parse_spec(encoder_name(spec))[0]].pretrained
+
+
 def build_encoder(spec: StreamSpec, width: int) -> Encoder:
     """Build the encoder of one stream, frozen or not as the stream says.
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmer_fairseq.encoders.base import StreamSpec
-from mmer_fairseq.encoders.registry import ENCODERS, build_encoder, encoder_name, parse_spec
+from mmer_fairseq.encoders.registry import build_encoder, is_pretrained
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.modules.masks import padding_mask
 
@@ -37,7 +37,7 @@ class StreamEncoders(nn.Module):
             spec = spec if dropout is None else replace(spec, dropout=dropout)
             # Weights read from a file draw random numbers for nothing; without the fork the network would start
             # from other weights than one that is trained on the same encoder's stored features.
-            given = ENCODERS[parse_spec(encoder_name(spec))[0]].pretrained
+            given = is_pretrained(spec)
             with torch.random.fork_rng(devices=[], enabled=given):
                 encoder = build_encoder(spec, self.widths[modality])
             self.encoder[modality] = encoder

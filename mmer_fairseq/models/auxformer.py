@@ -8,6 +8,8 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.models import BaseFairseqModel, register_model
 from torch import Tensor
 
+from mmer_fairseq.encoders.base import StreamSpec
+from mmer_fairseq.encoders.registry import is_pretrained
 from mmer_fairseq.encoders.streams import StreamEncoders
 from mmer_fairseq.models._presets import flag, register_presets
 from mmer_fairseq.modules.state import CheckedLoading
@@ -18,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class AuxFormerConfig(FairseqDataclass):
-    audio_dim: int = flag(1024, "width of sound features")
-    video_dim: int = flag(50, "width of picture features")
+    audio_dim: int = flag(1024, "width of sound features (small trainable encoders: that of the network)")
+    video_dim: int = flag(50, "width of picture features (small trainable encoders: that of the network)")
     encoder_layers: int = flag(5, "layers of each encoder")
     encoder_embed_dim: int = flag(50, "width of all encoders; features of another width are projected to it")
     encoder_attention_heads: int = flag(10, "attention heads; their number divides the width")
@@ -55,10 +57,10 @@ class AuxFormerModel(CheckedLoading, BaseFairseqModel):
         if others and chosen:
             logger.info("AuxFormer takes %s; %s is not read", " and ".join(chosen), ", ".join(others))
         network = AuxFormer(
-            modalities=chosen,
+            modalities=chosen or tuple(task.streams),
             outputs=task.num_outputs,
-            audio_dim=cfg.audio_dim,
-            video_dim=cfg.video_dim,
+            audio_dim=_width(task.streams.get("audio"), cfg.audio_dim, cfg.encoder_embed_dim),
+            video_dim=_width(task.streams.get("video"), cfg.video_dim, cfg.encoder_embed_dim),
             dim=cfg.encoder_embed_dim,
             heads=cfg.encoder_attention_heads,
             layers=cfg.encoder_layers,
@@ -82,13 +84,17 @@ class AuxFormerModel(CheckedLoading, BaseFairseqModel):
         return None
 
 
+def _width(stream: Optional[StreamSpec], published: int, dim: int) -> int:
+    """Small encoders that are trained with the network give its own width; others have the published one."""
+    small = stream is not None and stream.form != "features" and not is_pretrained(stream)
+    return dim if small else published
+
+
 PRESETS: Dict[str, Dict[str, int]] = {
     # v1, the paper: openSMILE LLDs and VGG-Face; the plain name is v2: wav2vec 2.0 and EMOCA
     "auxformer_lld": dict(audio_dim=130, video_dim=4096, encoder_embed_dim=130),
     # ours, for encoders that are trained with it
-    "auxformer_small": dict(
-        audio_dim=48, video_dim=48, encoder_embed_dim=48, encoder_attention_heads=4, encoder_layers=2
-    ),
+    "auxformer_small": dict(encoder_embed_dim=48, encoder_attention_heads=4, encoder_layers=2),
 }
 
 register_presets(__name__, globals(), AuxFormerModel, AuxFormerConfig, PRESETS)

@@ -105,7 +105,8 @@ class MulTLayer(nn.Module):
         return self._mixed(x, self.dropout(self.fc2(y)))
 
     def _mixed(self, x: Tensor, y: Tensor) -> Tensor:
-        return x + y if self.alpha is None else torch.lerp(y, x, self.alpha)
+        # no lerp: under autocast x and y are of different types
+        return x + y if self.alpha is None else y + self.alpha * (x - y)
 
 
 class MulTEncoder(nn.Module):

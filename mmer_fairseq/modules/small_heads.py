@@ -55,6 +55,7 @@ class _Head(torch.autograd.Function):
     """One head: [B, Q, d], [B, T, d], [B, T, d] → [B, d, Q]."""
 
     @staticmethod
+    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)
     def forward(
         ctx: Any, q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, causal: bool, p: float
     ) -> Tensor:
@@ -80,7 +81,8 @@ class _Head(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    @torch.amp.custom_bwd(device_type="cpu")
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         q, k, v, *rest = ctx.saved_tensors
         kept = iter(rest)
         of_q, of_k, of_v = [], k.new_zeros(k.mT.shape), v.new_zeros(v.mT.shape)

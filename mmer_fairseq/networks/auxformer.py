@@ -28,6 +28,8 @@ from mmer_fairseq.modules.rows import Rows
 MODALITIES = ("audio", "video")
 #: An auxiliary network is one encoder that is run so many times.
 PASSES = 3
+#: Widths inside the head of the auxiliary networks.
+HIDDEN = (512, 256)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class AuxFormer(nn.Module):
         dim: int = 50,
         heads: int = 10,
         layers: int = 5,
-        hidden: Sequence[int] = (512, 256),
+        hidden: Sequence[int] = HIDDEN,
         attention_dropout: float = 0.1,
         activation_dropout: float = 0.1,
         residual_dropout: float = 0.1,

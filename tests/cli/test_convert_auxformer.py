@@ -148,7 +148,8 @@ def faults(tmp_path: Path) -> dict[str, tuple[list[object], str]]:
         "nan": ([tmp_path / "nan.pt"], "nan.pt: expected finite weights; found NaN or infinity in out_layer.bias."),
         "cut": ([tmp_path / "cut.pt"], "found a torch file that is cut off or damaged"),
         "no file": ([tmp_path / "none.pt"], "none.pt: expected an AuxFormer checkpoint (final_head.pt of v2, or"),
-        "heads": ([good, "--heads", 5], "expected a width that is a multiple of the number of heads"),
+        "heads": ([good, "--heads", 5], "--heads: expected a number that divides the file's width of 12; found 5."),
+        "another's flag": ([good, "--keep-encoders"], "--from auxformer: expected none of the flags of sse-ft; found"),
         "statistics with a class": (
             [good, "--heads", 4, "--statistics", tmp_path / "runs.pkl"],
             f"runs.pkl: {what}; found an object of the class 'posix.mkdir', which loading would have to run.",

@@ -69,16 +69,27 @@ def test_weights():
     assert auxiliary_weights("0.5", names) == {"audio": 0.5, "video": 0.5}
     assert auxiliary_weights(1, names) == {"audio": 1.0, "video": 1.0}
     assert auxiliary_weights("video=2, audio=0.5", names) == {"audio": 0.5, "video": 2.0}
-    assert auxiliary_weights("audio=1", {}) == {"audio": 1.0}
+    assert auxiliary_weights("1.0", {})
 
 
 @pytest.mark.parametrize(
-    "text", ["much", "audio=1", "audio=1,video=2,text=3", "audio=1,video=", "audio=1,video"]
+    "text",
+    [
+        "much",
+        "nan",
+        "-1",
+        "inf",
+        "audio=1,audio=1,video=1",
+        "audio=1",
+        "audio=1,video=2,text=3",
+        "audio=1,video=",
+        "audio=1,video",
+    ],
 )
 def test_weights_that_are_refused(text: str):
     with pytest.raises(InputError) as error:
         auxiliary_weights(text, {"audio": 0, "video": 0})
     assert str(error.value) == (
-        "--auxiliary-weight: expected a number, or one for each auxiliary output (audio=1.0,video=1.0); "
+        "--auxiliary-weight: expected a number from 0 on, or one for each auxiliary output (audio=1.0,video=1.0); "
         f"found {text!r}. Correct it."
     )

@@ -49,6 +49,7 @@ def test_a_clip_keeps_one_of_what_it_has():
         ("audio", "expected MODALITY=PROBABILITY, a number from 0 to below 1; found 'audio'. Write for"),
         ("audio=1", "a number from 0 to below 1; found 'audio=1'."),
         ("audio=-0.1", "found 'audio=-0.1'."),
+        ("audio=0.2,audio=0.9", "expected each modality once; found 'audio' twice. Leave one out."),
         ("audio=nan", "found 'audio=nan'."),
         ("sound=0.2", "modalities out of text, audio, video, physio; found 'sound'. Correct the name."),
         ("text=0.2", "expected modalities of this run (audio, video); found 'text'. Leave it out, or choose"),

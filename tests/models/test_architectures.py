@@ -138,6 +138,16 @@ def test_half_precision(name: str, dtype: torch.dtype):
 
 
 @pytest.mark.parametrize("name", OURS)
+def test_mixed_precision(name: str):
+    model = build(name).train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = model(**batch(name))
+        output["logits"].float().square().sum().backward()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert gradients and all(x.isfinite().all() for x in gradients)  # noqa: PT018
+
+
+@pytest.mark.parametrize("name", OURS)
 def test_checkpoint_round_trip(name: str):
     source, model = build(name).eval(), build(name).eval()
     for parameter in source.parameters():

@@ -56,6 +56,15 @@ def test_other_streams_are_left_out_and_named(caplog: pytest.LogCaptureFixture):
     assert model.modalities == ("audio", "video")
     assert "AuxFormer takes audio and video; text is not read" in caplog.text
     with pytest.raises(
-        InputError, match="expected audio, video or both, which is what AuxFormer knows; found none"
+        InputError, match="expected audio, video or both, which is what AuxFormer knows; found text"
     ):
         build("auxformer_small", "text")
+
+
+def test_small_encoders_give_the_width_of_the_network():
+    streams = {"audio": StreamSpec(modality="audio", form="samples", encoder="logmel", rate=16000.0)}
+    task = SimpleNamespace(streams=streams, num_outputs=6)
+    model = build_model(OmegaConf.create({"_name": "auxformer"}), task)
+    assert model.encoders.encoder["audio"].dim == model.network.dims["audio"] == 50
+    assert not model.network.projections
+    assert not model.encoders.projection
