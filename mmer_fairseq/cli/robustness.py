@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 import logging
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,8 @@ def _folder(args: argparse.Namespace) -> Path:
     folder = Path(args.out) if args.out else Path(args.path).parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise unwritable(folder, error) from error
     return folder
