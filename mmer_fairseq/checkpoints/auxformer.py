@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from mmer_fairseq.checkpoints.naming import rename
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.networks.auxformer import HIDDEN, AuxFormer
 
@@ -125,21 +126,7 @@ def to_network(state: Mapping[str, Tensor], where: object) -> dict[str, Tensor]:
     Raises:
         InputError: a name is unknown.
     """
-    renamed: dict[str, Tensor] = {}
-    unknown = []
-    for name, x in state.items():
-        new = _renamed(name, x)
-        if new is None:
-            unknown.append(name)
-        renamed.update(new or {})
-    if unknown:
-        raise InputError.of(
-            where=where,
-            expected=f"the tensors of {WHAT}",
-            found=f"{len(unknown)} unknown ({', '.join(unknown[:3])}{', …' if len(unknown) > 3 else ''})",
-            remedy="name a checkpoint of the original AuxFormer repository",
-        )
-    return renamed
+    return rename(state, _renamed, where, "AuxFormer")
 
 
 def _renamed(name: str, x: Tensor) -> dict[str, Tensor] | None:

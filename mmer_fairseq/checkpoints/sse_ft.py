@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from mmer_fairseq.checkpoints.naming import rename
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.networks.sse_ft import SSEFT
 
@@ -192,21 +193,7 @@ def to_network(state: Mapping[str, Tensor], where: object) -> dict[str, Tensor]:
     Raises:
         InputError: a name is unknown.
     """
-    renamed: dict[str, Tensor] = {}
-    unknown = []
-    for name, x in state.items():
-        new = _renamed(name, x)
-        if new is None:
-            unknown.append(name)
-        renamed.update(new or {})
-    if unknown:
-        raise InputError.of(
-            where=where,
-            expected="the tensors of an SSE-FT checkpoint",
-            found=f"{len(unknown)} unknown ({', '.join(unknown[:3])}{', …' if len(unknown) > 3 else ''})",
-            remedy="name a checkpoint of the original SSE-FT repository",
-        )
-    return renamed
+    return rename(state, _renamed, where, "SSE-FT")
 
 
 def _renamed(name: str, x: Tensor) -> dict[str, Tensor] | None:

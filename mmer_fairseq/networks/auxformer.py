@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmer_fairseq.errors import InputError
-from mmer_fairseq.modules.checks import check_range
+from mmer_fairseq.modules.checks import check_range, check_stream
 from mmer_fairseq.modules.dropout import Dropout
 from mmer_fairseq.modules.masks import causal_between, padding_mask
 from mmer_fairseq.modules.mult import Memory, MulTEncoder, MulTSizes
@@ -215,7 +215,8 @@ class AuxFormer(nn.Module):
     def _sequence(
         self, modality: str, streams: Mapping[str, Tensor], lengths: Mapping[str, Tensor]
     ) -> _Sequence:
-        x, given = self._checked(modality, streams, lengths), lengths[modality]
+        x = check_stream(modality, streams, lengths, self.dims[modality], f"--{modality}-dim")
+        given = lengths[modality]
         if self.original_behaviour:  # every padded step is a step
             counted, there = torch.full_like(given, x.shape[1]), torch.ones_like(given, dtype=torch.bool)
         else:
@@ -231,23 +232,6 @@ class AuxFormer(nn.Module):
         if self.original_behaviour:
             positions = positions.masked_fill(x[:, :1] == 0, 0.0)
         return _Sequence(x, rows, counted, positions, counted.cumsum(0) - 1, there)
-
-    def _checked(self, modality: str, streams: Mapping[str, Tensor], lengths: Mapping[str, Tensor]) -> Tensor:
-        if modality not in streams or modality not in lengths:
-            raise InputError.of(
-                where="batch",
-                expected=f"the stream {modality!r}",
-                found=", ".join(streams) or "no stream",
-                remedy="choose other --modalities, or a corpus that has this one",
-            )
-        if streams[modality].shape[-1] != self.dims[modality]:
-            raise InputError.of(
-                where=f"stream {modality!r}",
-                expected=f"vectors of width {self.dims[modality]} (--{modality}-dim)",
-                found=f"width {streams[modality].shape[-1]}",
-                remedy=f"set --{modality}-dim to the width of the features",
-            )
-        return streams[modality]
 
     def _check_numbers(
         self, heads: int, layers: int, dropouts: tuple[float, float, float], out_dropout: float

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmer_fairseq.errors import InputError
-from mmer_fairseq.modules.checks import check_range
+from mmer_fairseq.modules.checks import check_range, check_stream
 from mmer_fairseq.modules.dropout import Dropout
 from mmer_fairseq.modules.heads import ClassificationHead
 from mmer_fairseq.modules.init import bert_init
@@ -233,20 +233,7 @@ class SSEFT(nn.Module):
     def _check_batch(self, streams: Mapping[str, Tensor], lengths: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Check that the batch fits; returns its lengths on the CPU, all fetched at once."""
         for m in self.modalities:
-            if m not in streams or m not in lengths:
-                raise InputError.of(
-                    where="batch",
-                    expected=f"the stream {m!r}",
-                    found=", ".join(streams) or "no stream",
-                    remedy="choose other --modalities, or a corpus that has this one",
-                )
-            if streams[m].shape[-1] != self.dims[m]:
-                raise InputError.of(
-                    where=f"stream {m!r}",
-                    expected=f"vectors of width {self.dims[m]} ({WIDTH_FLAGS[m]})",
-                    found=f"width {streams[m].shape[-1]}",
-                    remedy=f"set {WIDTH_FLAGS[m]} to the width of the features",
-                )
+            check_stream(m, streams, lengths, self.dims[m], WIDTH_FLAGS[m])
         counts = dict(zip(self.modalities, torch.stack([lengths[m] for m in self.modalities]).cpu()))
         for m, own in counts.items():
             counted, steps = ("", int(own.max())) if m == "text" else (" with start", int(own.max()) + 1)
