@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mmer_fairseq.modules.masks import padding_mask
 
-FORMS = ("tokens", "samples", "frames", "features")
+FORMS = ("tokens", "samples", "frames", "series", "features")
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,21 @@ class StreamSpec:
     Attributes:
         modality: ``text``, ``audio``, ``video`` or ``physio``.
         form: what the stream holds: ``tokens`` LongTensor [B, T], ``samples`` [B, T], ``frames``
-            [B, T, 3, H, W] or ``features`` [B, T, D].
+            [B, T, 3, H, W], ``series`` [B, T, C] (biosignals of C channels) or ``features`` [B, T, D].
         encoder: ``NAME`` or ``NAME:PATH``; '' means the default of the form.
         frozen: whether the encoder's weights stay as they are (None: the encoder's default, which is frozen
             for those that come with trained weights).
-        dim: D of stored features.
+        dim: D of stored features, or C of biosignals.
+        parts: widths of the stores that the features were joined from, in their order; (): one store.
+        chunk: samples, frames or steps of one sub-sequence, which becomes one vector, where the stream is a
+            sequence of them (see ``mmer_fairseq.data.windows``); 0: the stream is a whole clip.
         rate: samples, frames or vectors a second, in Hz (0: no clock).
         vocab_size: number of tokens.
         padding_idx: the token that means padding.
         frame_size: height and width of a frame in pixels.
         dropout: probability inside the small trainable encoders, and on standardised features.
-        mean: of each stored feature, D numbers; (): not known, or not needed.
-        deviation: standard deviation of each stored feature, as ``mean``.
+        mean: of each stored feature or channel, D numbers; (): not known, or not needed.
+        deviation: standard deviation of each, as ``mean``.
     """
 
     modality: str
@@ -44,6 +47,8 @@ class StreamSpec:
     encoder: str = ""
     frozen: bool | None = None
     dim: int = 0
+    parts: tuple[int, ...] = ()
+    chunk: int = 0
     rate: float = 0.0
     vocab_size: int = 0
     padding_idx: int = 1

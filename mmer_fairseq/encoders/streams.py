@@ -31,6 +31,7 @@ class StreamEncoders(nn.Module):
     ) -> None:
         super().__init__()
         self.widths = {modality: widths[modality] for modality in specs}
+        self.chunk = {modality: spec.chunk for modality, spec in specs.items()}
         self.encoder = nn.ModuleDict()
         self.projection = nn.ModuleDict()
         for modality, spec in specs.items():
@@ -80,10 +81,33 @@ class StreamEncoders(nn.Module):
             if x is None:
                 dtype = next((s.dtype for s in streams.values() if s.is_floating_point()), None)
                 x = torch.zeros(len(lengths[modality]), 1, dtype=dtype, device=lengths[modality].device)
-            y, steps[modality] = encoder(x, lengths[modality])
+            chunk = self.chunk[modality]
+            if chunk and bool(lengths[modality].any()):
+                y, steps[modality] = _each_chunk(encoder, x, lengths[modality], chunk)
+            else:
+                y, steps[modality] = encoder(x, lengths[modality])
             if modality in self.projection:
                 projection = self.projection[modality]
                 y = projection(y.to(projection.weight.dtype))
                 y = y.masked_fill(padding_mask(steps[modality], y.size(1))[..., None], 0.0)
             features[modality] = y
         return features, steps
+
+
+def _each_chunk(encoder: nn.Module, x: Tensor, lengths: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
+    """Encode each sub-sequence by itself, to the mean of the vectors that it becomes.
+
+    Args:
+        encoder: of the stream.
+        x: [B, S·chunk, …].
+        lengths: LongTensor [B], multiples of ``chunk``.
+        chunk: steps of a sub-sequence.
+
+    Returns:
+        [B, S, D], zero at padded sub-sequences, and LongTensor [B].
+    """
+    batch, steps = len(x), x.shape[1] // chunk
+    valid = ~padding_mask(lengths // chunk, steps).flatten()
+    y, inside = encoder(x.reshape(batch * steps, chunk, *x.shape[2:]), valid * chunk)
+    y = y.sum(dim=1) / inside.clamp(min=1)[:, None].to(y.dtype)
+    return y.view(batch, steps, -1), lengths // chunk
