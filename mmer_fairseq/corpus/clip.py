@@ -9,7 +9,7 @@ from typing import Tuple, Union
 MODALITIES = ("text", "audio", "video", "physio")
 
 # What a split file can say of a clip besides its labels.
-CLIP_COLUMNS = ("id", *MODALITIES, "start", "end", "speaker", "dialogue", "turn")
+CLIP_COLUMNS = ("id", *MODALITIES, "start", "end", "speaker", "dialogue", "turn", "rate")
 
 STORE_PREFIX = "store:"
 
@@ -33,6 +33,8 @@ class Clip:
         label: class index; one float per name (multilabel, score); path of the trace file (trace).
         where: ``path:line`` of the row, for messages.
         split: name of the split.
+        rate: steps a second, in Hz, of this clip's trace and of the numbered pictures that are its video
+            (None: as the label space says; see ``LabelSpace.rate_of`` and ``RawOptions.picture_rate``).
     """
 
     id: str
@@ -46,6 +48,7 @@ class Clip:
     label: Label
     where: str
     split: str
+    rate: float | None = None
 
     def has(self, modality: str) -> bool:
         """Whether the clip has this modality, as a file, as words or in a store."""

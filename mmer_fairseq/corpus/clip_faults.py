@@ -110,11 +110,14 @@ def _check_text(clip: Clip, text_form: str) -> None:
 
 def _check_trace(space: LabelSpace, clip: Clip, seconds: float) -> None:
     steps = len(space.target(clip))
-    lasts = steps / space.rate
+    rate = space.rate_of(clip)
+    lasts = steps / rate
     if seconds and abs(lasts - seconds) > max(TRACE_SLACK, TRACE_SHARE * seconds):
         raise InputError.of(
             where=clip.where,
             expected=f"a trace about as long as the clip ({seconds:.1f} s)",
-            found=f"{steps} steps, {lasts:.1f} s at {space.rate:g} Hz, in {clip.label}",
-            remedy="correct the rate of the label space, or name the trace of this clip",
+            found=f"{steps} steps, {lasts:.1f} s at {rate:g} Hz, in {clip.label}",
+            remedy="correct the rate of the "
+            + ("label space" if clip.rate is None else "clip")
+            + ", or name the trace of this clip",
         )

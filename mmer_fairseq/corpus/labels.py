@@ -30,7 +30,7 @@ class LabelSpace:
         names: the classes, or the names of the N values.
         columns: the columns of the split files that hold the label.
         range: lowest and highest value (score, trace); None: not limited.
-        rate: steps a second in Hz (trace), else 0.
+        rate: steps a second in Hz (trace), else 0; a clip may have its own, see :meth:`rate_of`.
         invalid: the value that marks a step without annotation (trace).
         ignore: labels whose clips are left out on purpose (classes; score: values).
     """
@@ -48,6 +48,10 @@ class LabelSpace:
     def size(self) -> int:
         """N: classes, or values of a step."""
         return len(self.names)
+
+    def rate_of(self, clip: Clip) -> float:
+        """Steps a second of the trace of a clip in Hz: its own rate, else that of the label space; 0 for others."""
+        return clip.rate if self.kind == "trace" and clip.rate is not None else self.rate
 
     def left_out(self, cells: Mapping[str, str]) -> str | None:
         """The label when its clip is to be left out, else None."""

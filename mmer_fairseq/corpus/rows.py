@@ -166,6 +166,7 @@ class RowReader:
             label=label if label is not None else 0,
             where=where,
             split=split,
+            rate=_rate(cells, where),
         )
 
     def _stores(self, cell: str, modality: str, where: str) -> None:
@@ -220,5 +221,20 @@ def _seconds(cells: Mapping[str, str], column: str, where: str) -> float | None:
             expected=f"{column} to be seconds, 0 or more",
             found=f"'{cell}'",
             remedy="write a number with a decimal point, or leave the cell empty",
+        )
+    return value
+
+
+def _rate(cells: Mapping[str, str], where: str) -> float | None:
+    cell = cells.get("rate", "")
+    if not cell:
+        return None
+    value = number(cell)
+    if value is None or value <= 0:
+        raise InputError.of(
+            where=where,
+            expected="rate to be steps a second in Hz, above 0",
+            found=f"'{cell}'",
+            remedy="write a number with a decimal point, or leave the cell empty for the rate of the label space",
         )
     return value

@@ -30,5 +30,9 @@ def test_stores(modality: str, cell: str, stores: tuple[str, ...]) -> None:
     assert clip(**{modality: cell}).stores(modality) == stores
 
 
+def test_most_clips_have_no_rate_of_their_own() -> None:
+    assert clip().rate is None
+
+
 def test_a_missing_modality_is_in_no_store() -> None:
     assert clip().stores("video") == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -127,3 +128,12 @@ def test_a_trace_is_read_and_compared_with_the_clip(media: Path) -> None:
     )
     (fault,) = look(clip(audio=media / "a.wav", label=media / "none.csv"), trace=True).faults
     assert "found no such file" in fault
+
+
+def test_a_trace_is_measured_at_the_rate_of_its_clip(media: Path) -> None:
+    np.save(media / "fast.npy", np.zeros(200, np.float32))
+    fast = replace(clip(audio=media / "a.wav", label=media / "fast.npy"), rate=100.0)
+    assert look(fast, trace=True).faults == []
+    (fault,) = look(replace(fast, rate=50.0), trace=True).faults
+    assert "found 200 steps, 4.0 s at 50 Hz, in " in fault
+    assert fault.endswith("Correct the rate of the clip, or name the trace of this clip.")

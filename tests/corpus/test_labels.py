@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,11 @@ def test_target_of_a_trace(tmp_path: Path) -> None:
     assert target[0].tolist() == [-0.5, 0.5]
     assert target[1, 0] == 1.0
     assert math.isnan(target[1, 1])
+
+
+def test_a_trace_may_have_a_rate_of_its_own() -> None:
+    own = replace(clip("t.npy"), rate=29.97)
+    assert TRACE.rate_of(clip("t.npy")) == 10.0
+    assert TRACE.rate_of(own) == 29.97
+    # The rate may be that of the pictures alone.
+    assert CLASSES.rate_of(own) == 0.0

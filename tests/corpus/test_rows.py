@@ -50,6 +50,12 @@ def test_a_full_row() -> None:
     assert (clip.label, clip.where, clip.split, clip.text_is_path) == (1, "train.tsv:2", "train", False)
 
 
+def test_a_clip_may_have_a_rate_of_its_own() -> None:
+    clips, _, faults = read(row(rate="29.97"), row(id="b"))
+    assert not faults
+    assert [clip.rate for clip in clips] == [29.97, None]
+
+
 def test_empty_cells_are_missing() -> None:
     clips, _, faults = read(row(), row(id="b", audio="", text="", start="", turn=""))
     assert not faults
@@ -103,6 +109,14 @@ CASES = [
         {"end": "nan"},
         "end to be seconds, 0 or more; found 'nan'. Write a number with a decimal point, or leave the cell "
         "empty.",
+    ),
+    *(
+        (
+            {"rate": cell},
+            f"rate to be steps a second in Hz, above 0; found '{cell}'. Write a number with a decimal point, or "
+            "leave the cell empty for the rate of the label space.",
+        )
+        for cell in ("0", "-25", "fast", "nan")
     ),
     (
         {"start": "2", "end": "2"},
