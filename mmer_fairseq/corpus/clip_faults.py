@@ -13,6 +13,12 @@ from mmer_fairseq.corpus.streams import RawOptions, read_stream
 from mmer_fairseq.corpus.textfile import read_utf8
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.media.clock import span
+from mmer_fairseq.media.picture_folder import (
+    check_pictures,
+    crop_numbers,
+    is_picture_folder,
+    pictures_seconds,
+)
 from mmer_fairseq.media.sound import sound_seconds
 from mmer_fairseq.media.video import video_info
 
@@ -51,7 +57,9 @@ def inspect_clip(
     """
     clip, traces = task
     finding = Finding(clip.id)
-    options = replace(OPTIONS, allow_silent=allow_silent)
+    # Frames of a folder of pictures that names no rate are those of the trace.
+    pictures = traces[0][0].rate if traces else OPTIONS.picture_rate
+    options = replace(OPTIONS, allow_silent=allow_silent, picture_rate=pictures)
     for modality in clip.media:
         if clip.stores(modality):
             continue
@@ -78,6 +86,8 @@ def _check_medium(clip: Clip, modality: str, decode: bool, text_form: str, optio
         read_stream(replace(clip, start=None, end=None), modality, OPTIONS)
         return 0.0
     path = clip.media[modality]
+    if modality == "video" and is_picture_folder(path):
+        return _check_folder(clip, path, decode, clip.rate or options.picture_rate)
     read = sound_seconds if modality == "audio" else _video_seconds
     seconds = _header(read, path)
     if seconds is None:
@@ -86,6 +96,14 @@ def _check_medium(clip: Clip, modality: str, decode: bool, text_form: str, optio
     if decode:
         read_stream(clip, modality, options)
     return min(seconds, end if end is not None else seconds) - start
+
+
+def _check_folder(clip: Clip, path: str, decode: bool, rate: float) -> float:
+    """Seconds of the clip in a folder of pictures; of these, the first is always decoded."""
+    seconds = pictures_seconds(path, rate, clip.where)
+    numbers = crop_numbers(path, start=clip.start, end=clip.end, rate=rate, where=clip.where)
+    check_pictures(path, numbers if decode else numbers[:1], clip.where)
+    return min(seconds, seconds if clip.end is None else clip.end) - (clip.start or 0.0)
 
 
 @lru_cache(maxsize=4096)

@@ -13,6 +13,7 @@ from mmer_fairseq.corpus.clip import Clip
 from mmer_fairseq.corpus.faults import stop
 from mmer_fairseq.corpus.textfile import read_utf8
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.picture_folder import is_picture_folder, load_shown, pictures_seconds
 from mmer_fairseq.media.series import load_series
 from mmer_fairseq.media.sound import load_sound, sound_seconds
 from mmer_fairseq.media.text import Tokenizer, ids_from_text
@@ -27,7 +28,7 @@ class RawOptions:
 
     Attributes:
         sample_rate: of sound, in Hz.
-        frame_rate: pictures per second, in Hz (None: every picture of the file).
+        frame_rate: pictures per second, in Hz (None: every picture of the file; every frame of a picture folder).
         frame_size: pixels, pictures are made square.
         max_frames: pictures kept of a clip, from its beginning.
         tokenizer: for texts that are words; None: texts are ids already.
@@ -36,6 +37,8 @@ class RawOptions:
         max_tokens: ids kept of a text, ``<s>`` and ``</s>`` included (RoBERTa: 512).
         physio_rate: steps per second of biosignals, in Hz; needed where clips with a start or end have one
             without times.
+        picture_rate: frames per second, in Hz, that the numbers of a folder of pictures count; only for clips that
+            have no ``rate`` of their own. Give the rate of the traces where the corpus has some.
     """
 
     sample_rate: int = 16000
@@ -47,6 +50,7 @@ class RawOptions:
     allow_silent: bool = False
     max_tokens: int = 512
     physio_rate: Optional[float] = None
+    picture_rate: float = 30.0
 
 
 def read_stream(clip: Clip, modality: str, options: RawOptions) -> Tensor:
@@ -72,6 +76,17 @@ def read_stream(clip: Clip, modality: str, options: RawOptions) -> Tensor:
     if modality == "audio":
         rate, silent = options.sample_rate, options.allow_silent
         return load_sound(source, start=start, end=end, rate=rate, allow_silent=silent, where=where)
+    if modality == "video" and is_picture_folder(source):
+        return load_shown(
+            source,
+            start=start,
+            end=end,
+            rate=_picture_rate(clip, options),
+            frame_rate=options.frame_rate,
+            size=options.frame_size,
+            max_frames=options.max_frames,
+            where=where,
+        )
     if modality == "video":
         frames, _ = load_frames(
             source,
@@ -86,8 +101,13 @@ def read_stream(clip: Clip, modality: str, options: RawOptions) -> Tensor:
     return load_series(source, start=start, end=end, rate=options.physio_rate, where=where)
 
 
-def stream_seconds(clip: Clip, modality: str) -> float:
+def stream_seconds(clip: Clip, modality: str, options: RawOptions = RawOptions()) -> float:
     """Length of one modality of a clip in seconds, from its times or from headers; nothing is decoded.
+
+    Args:
+        clip: whose.
+        modality: one the clip has.
+        options: their ``picture_rate`` is read.
 
     0.0 where it has no clock of its own (text, biosignals, stored features).
 
@@ -101,7 +121,13 @@ def stream_seconds(clip: Clip, modality: str) -> float:
         return clip.end - start
     if modality == "audio":
         return max(0.0, sound_seconds(source, where=clip.where) - start)
+    if is_picture_folder(source):
+        return max(0.0, pictures_seconds(source, _picture_rate(clip, options), clip.where) - start)
     return max(0.0, video_info(source, where=clip.where).seconds - start)
+
+
+def _picture_rate(clip: Clip, options: RawOptions) -> float:
+    return options.picture_rate if clip.rate is None else clip.rate
 
 
 def _source(clip: Clip, modality: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmer_fairseq.corpus.clip import Clip
 from mmer_fairseq.corpus.clip_faults import inspect_clip
@@ -137,3 +138,27 @@ def test_a_trace_is_measured_at_the_rate_of_its_clip(media: Path) -> None:
     (fault,) = look(replace(fast, rate=50.0), trace=True).faults
     assert "found 200 steps, 4.0 s at 50 Hz, in " in fault
     assert fault.endswith("Correct the rate of the clip, or name the trace of this clip.")
+
+
+def test_a_folder_of_pictures(media: Path) -> None:
+    (media / "v").mkdir()
+    for number in (1, 2, 5, 20):
+        Image.new("L", (4, 4)).save(media / "v" / f"{number:05d}.png")
+    faces = clip(video=media / "v")
+    # without a rate of its own: that of the trace, else 30 Hz
+    assert look(faces).seconds == pytest.approx(20 / 30)
+    np.save(media / "t.npy", np.zeros(20, np.float32))
+    labelled = replace(faces, label=str(media / "t.npy"))
+    assert look(labelled, trace=True, decode=True).faults == []
+    assert look(labelled, trace=True).seconds == 2.0
+    assert look(replace(faces, rate=5.0, start=1.0)).seconds == 3.0
+    (media / "v" / "00005.png").write_text("broken")
+    assert look(faces).faults == []
+    (fault,) = look(faces, decode=True).faults
+    assert fault.startswith(f"train.tsv:2: {media}/v/00005.png: expected a whole JPEG or PNG picture")
+    (media / "v" / "00001.png").write_text("broken")
+    assert "00001.png: expected a whole" in look(faces).faults[0]
+    (media / "v" / "face.png").touch()
+    assert "found 'face.png'" in look(faces).faults[0]
+    (fault,) = look(replace(labelled, media={"video": str(media)}), trace=True).faults
+    assert "expected a folder of numbered pictures" in fault

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from PIL import Image
 
 from mmer_fairseq.corpus.clip import Clip
 from mmer_fairseq.corpus.corpus import Corpus
@@ -169,3 +171,36 @@ def test_lengths_come_without_decoding(tmp_path: Path, wav: Path, toy: Path):
     assert stream_seconds(clip(video=film), "video") == pytest.approx(len(load_frames(film)[0]) / 25, abs=0.3)
     assert stream_seconds(clip(text="hello"), "text") == 0.0
     assert stream_seconds(clip(audio="store:a"), "audio") == 0.0
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    """Frames 1, 2 and 4 of six, and 6."""
+    (tmp_path / "faces").mkdir()
+    for number in (1, 2, 4, 6):
+        Image.new("L", (9, 9), 10 * number).save(tmp_path / "faces" / f"{number:05d}.png")
+    return tmp_path / "faces"
+
+
+def shown(pictures: torch.Tensor) -> list[int]:
+    return (pictures[:, 0, 0, 0] // 10).tolist()
+
+
+def test_numbered_pictures_are_a_video(faces: Path):
+    film = replace(clip(video=faces), rate=2.0)
+    pictures = read_stream(film, "video", RawOptions(frame_size=8))
+    assert pictures.shape == (6, 3, 8, 8)
+    assert shown(pictures) == [1, 2, 2, 4, 4, 6]
+    cropped = replace(film, start=1.0, end=2.5)
+    assert shown(read_stream(cropped, "video", RawOptions())) == [2, 4, 4]
+    assert shown(read_stream(film, "video", RawOptions(frame_rate=1.0))) == [1, 2, 4]
+    assert shown(read_stream(film, "video", RawOptions(max_frames=2))) == [1, 2]
+
+
+def test_pictures_run_at_the_rate_of_the_clip_or_else_of_the_options(faces: Path):
+    assert stream_seconds(clip(video=faces), "video") == pytest.approx(6 / 30)
+    assert stream_seconds(clip(video=faces), "video", RawOptions(picture_rate=3.0)) == 2.0
+    own = replace(clip(video=faces), rate=2.0)
+    assert stream_seconds(own, "video", RawOptions(picture_rate=3.0)) == 3.0
+    assert stream_seconds(replace(own, start=0.5), "video") == 2.5
+    assert shown(read_stream(clip(1.0, video=faces), "video", RawOptions(picture_rate=3.0))) == [4, 4, 6]
