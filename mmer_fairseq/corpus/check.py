@@ -73,7 +73,14 @@ def check(
     if not corpora:
         return report
     corpus, complete = corpora[0], not report.faults
-    look = partial(inspect_clip, decode=decode, text_form=corpus.text_form, allow_silent=allow_silent)
+    look = partial(
+        inspect_clip,
+        decode=decode,
+        text_form=corpus.text_form,
+        allow_silent=allow_silent,
+        physio_rate=corpus.description.physio_rate,
+        physio_channels=corpus.description.physio_channels,
+    )
     seconds = _media(corpora, look, jobs, progress, report)
     for entry in corpus.features.values():
         if open_store is not None:

@@ -46,6 +46,8 @@ def inspect_clip(
     decode: bool,
     text_form: str,
     allow_silent: bool = False,
+    physio_rate: float = 0.0,
+    physio_channels: tuple[str, ...] = (),
 ) -> Finding:
     """Look into one clip.
 
@@ -54,12 +56,20 @@ def inspect_clip(
         decode: read every medium to its end (default: headers).
         text_form: ``words`` or ``ids``.
         allow_silent: sound whose samples are all equal is no fault.
+        physio_rate: of the biosignals in Hz; 0: not known, they have no length in seconds.
+        physio_channels: of the biosignals; (): any.
     """
     clip, traces = task
     finding = Finding(clip.id)
     # Frames of a folder of pictures that names no rate are those of the trace.
     pictures = traces[0][0].rate if traces else OPTIONS.picture_rate
-    options = replace(OPTIONS, allow_silent=allow_silent, picture_rate=pictures)
+    options = replace(
+        OPTIONS,
+        allow_silent=allow_silent,
+        picture_rate=pictures,
+        physio_rate=physio_rate or None,
+        physio_channels=physio_channels,
+    )
     for modality in clip.media:
         if clip.stores(modality):
             continue
@@ -82,9 +92,11 @@ def _check_medium(clip: Clip, modality: str, decode: bool, text_form: str, optio
     if modality == "text":
         _check_text(clip, text_form)
         return 0.0
-    if modality == "physio":  # uncropped: its rate is a choice of the training
-        read_stream(replace(clip, start=None, end=None), modality, OPTIONS)
-        return 0.0
+    if modality == "physio":
+        if not options.physio_rate:  # uncropped: only the training may know its rate
+            clip = replace(clip, start=None, end=None)
+        steps = len(read_stream(clip, modality, options))
+        return steps / options.physio_rate if options.physio_rate else 0.0
     path = clip.media[modality]
     if modality == "video" and is_picture_folder(path):
         return _check_folder(clip, path, decode, clip.rate or options.picture_rate)

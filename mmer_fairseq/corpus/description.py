@@ -5,6 +5,7 @@ licence: MIT
 link: https://…            # optional
 media_root: .              # relative to corpus.yaml, or absolute
 text: words                # words | ids (RoBERTa's BPE ids)
+physio: {rate: 512, channels: [eda, ecg]}  # optional, both: Hz and channels of the biosignals
 labels:                    # one or several label spaces; the first is the default
   emotion:   {kind: classes, column: emotion, classes: [neutral, happy], ignore: [xxx]}
   emotions:  {kind: multilabel, columns: [happy, sad]}
@@ -26,7 +27,7 @@ from typing import Any
 
 from mmer_fairseq.corpus.clip import CLIP_COLUMNS, MODALITIES
 from mmer_fairseq.corpus.faults import Fault, hint
-from mmer_fairseq.corpus.fields import Fields
+from mmer_fairseq.corpus.fields import Fields, shown
 from mmer_fairseq.corpus.labels import LabelSpace
 from mmer_fairseq.corpus.spaces import read_space
 from mmer_fairseq.corpus.yamlfile import Lines, parse_yaml
@@ -35,7 +36,7 @@ FILE = "corpus.yaml"
 TEXT_FORMS = ("words", "ids")
 
 REQUIRED = ("name", "labels")
-OPTIONAL = ("licence", "link", "media_root", "text", "features", "other_columns")
+OPTIONAL = ("licence", "link", "media_root", "text", "physio", "features", "other_columns")
 STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
@@ -50,7 +51,13 @@ class FeatureEntry:
 
 @dataclass(frozen=True)
 class Description:
-    """What ``corpus.yaml`` says; ``root_where``: ``path:line`` of its media root."""
+    """What ``corpus.yaml`` says.
+
+    Attributes:
+        root_where: ``path:line`` of the media root.
+        physio_rate: steps per second of the biosignals in Hz; 0: it does not say.
+        physio_channels: what their channels are; (): it does not say.
+    """
 
     name: str
     media_root: Path
@@ -61,6 +68,8 @@ class Description:
     features: Mapping[str, FeatureEntry] = field(default_factory=dict)
     other_columns: tuple[str, ...] = ()
     root_where: str = ""
+    physio_rate: float = 0.0
+    physio_channels: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -92,6 +101,7 @@ def parse_description(text: str, path: Path, fault: Fault) -> Description | None
     spaces = fields.mapping(value, "labels")
     labels = {name: read_space(name, entry, fields) for name, entry in spaces.items()}
     features = parse_features(fields.mapping(value, "features"), folder, lines, fault)
+    physio_rate, physio_channels = _physio(value, fields)
     description = Description(
         name=fields.text(value, "name", default=folder.name),
         media_root=Path(os.path.normpath(folder / fields.text(value, "media_root", default="."))),
@@ -101,6 +111,8 @@ def parse_description(text: str, path: Path, fault: Fault) -> Description | None
         link=fields.text(value, "link"),
         labels={name: space for name, space in labels.items() if space is not None},
         features=features,
+        physio_rate=physio_rate,
+        physio_channels=physio_channels,
         other_columns=(*fields.words(value, "other_columns"), *_columns_of_faulty(spaces, labels)),
     )
     if not spaces and isinstance(value.get("labels"), dict):
@@ -108,6 +120,24 @@ def parse_description(text: str, path: Path, fault: Fault) -> Description | None
             ("labels",), "one label space at least", "none", "describe the labels of the split files"
         )
     return description if description.labels else None
+
+
+def _physio(value: dict[str, Any], fields: Fields) -> tuple[float, tuple[str, ...]]:
+    """Rate in Hz (0: not said) and channels of the biosignals."""
+    at, entry = ("physio",), value.get("physio", {})
+    if not isinstance(entry, dict):
+        remedy = "write {rate: …, channels: […]}"
+        fields.wrong(at, "a mapping with 'rate' and 'channels'", shown(entry), remedy)
+        return 0.0, ()
+    fields.keys(entry, at, (), ("rate", "channels"))
+    rate = fields.number(entry, "rate", at) if "rate" in entry else 0.0
+    if "rate" in entry and rate is not None and not rate > 0:
+        fields.wrong((*at, "rate"), "above 0 Hz", f"{rate:g}", "write the steps a second of the biosignals")
+        rate = 0.0
+    channels = fields.words(entry, "channels", at)
+    if not channels and entry.get("channels") == []:
+        fields.wrong((*at, "channels"), "a list of one entry at least", "an empty list", "name them")
+    return rate or 0.0, channels
 
 
 def _columns_of_faulty(entries: Mapping[str, Any], spaces: Mapping[str, LabelSpace | None]) -> list[str]:

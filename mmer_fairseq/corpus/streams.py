@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from mmer_fairseq.corpus.faults import stop
 from mmer_fairseq.corpus.textfile import read_utf8
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.media.picture_folder import is_picture_folder, load_shown, pictures_seconds
-from mmer_fairseq.media.series import load_series
+from mmer_fairseq.media.series import load_series, series_shape
 from mmer_fairseq.media.sound import load_sound, sound_seconds
 from mmer_fairseq.media.text import Tokenizer, ids_from_text
 from mmer_fairseq.media.video import load_frames, video_info
@@ -35,8 +35,10 @@ class RawOptions:
         vocab_size: ids made elsewhere must be below it (RoBERTa: 50265).
         allow_silent: take sound whose samples are all equal.
         max_tokens: ids kept of a text, ``<s>`` and ``</s>`` included (RoBERTa: 512).
-        physio_rate: steps per second of biosignals, in Hz; needed where clips with a start or end have one
-            without times.
+        physio_rate: steps per second of biosignals as recorded, in Hz (``Description.physio_rate``); needed where
+            clips with a start or end have one without times, or ``physio_to_rate`` is another rate.
+        physio_to_rate: steps per second wanted of them, in Hz (None: as recorded).
+        physio_channels: what their channels are (``Description.physio_channels``; empty: any).
         picture_rate: frames per second, in Hz, that the numbers of a folder of pictures count; only for clips that
             have no ``rate`` of their own. Give the rate of the traces where the corpus has some.
     """
@@ -50,6 +52,8 @@ class RawOptions:
     allow_silent: bool = False
     max_tokens: int = 512
     physio_rate: Optional[float] = None
+    physio_to_rate: Optional[float] = None
+    physio_channels: Tuple[str, ...] = ()
     picture_rate: float = 30.0
 
 
@@ -98,7 +102,15 @@ def read_stream(clip: Clip, modality: str, options: RawOptions) -> Tensor:
             where=where,
         )
         return frames
-    return load_series(source, start=start, end=end, rate=options.physio_rate, where=where)
+    return load_series(
+        source,
+        start=start,
+        end=end,
+        rate=options.physio_rate or None,
+        to_rate=options.physio_to_rate or None,
+        channels=options.physio_channels,
+        where=where,
+    )
 
 
 def stream_seconds(clip: Clip, modality: str, options: RawOptions = RawOptions()) -> float:
@@ -107,20 +119,25 @@ def stream_seconds(clip: Clip, modality: str, options: RawOptions = RawOptions()
     Args:
         clip: whose.
         modality: one the clip has.
-        options: their ``picture_rate`` is read.
+        options: their ``picture_rate`` and ``physio_rate`` are read.
 
-    0.0 where it has no clock of its own (text, biosignals, stored features).
+    0.0 where it has no clock of its own (text, stored features, biosignals without ``physio_rate`` or in tables).
 
     Raises:
         InputError: as :func:`read_stream`, as far as headers show it.
     """
-    if modality not in ("audio", "video") or clip.stores(modality):
+    if modality == "text" or clip.stores(modality):
         return 0.0
     source, start = _source(clip, modality), clip.start or 0.0
+    rate = options.physio_rate or 0.0
+    if modality == "physio" and (not rate or not source.lower().endswith(".npy")):
+        return 0.0
     if clip.end is not None:
         return clip.end - start
     if modality == "audio":
         return max(0.0, sound_seconds(source, where=clip.where) - start)
+    if modality == "physio":
+        return max(0.0, series_shape(source, rate, clip.where)[0] / rate - start)
     if is_picture_folder(source):
         return max(0.0, pictures_seconds(source, _picture_rate(clip, options), clip.where) - start)
     return max(0.0, video_info(source, where=clip.where).seconds - start)

@@ -162,3 +162,14 @@ def test_a_folder_of_pictures(media: Path) -> None:
     assert "found 'face.png'" in look(faces).faults[0]
     (fault,) = look(replace(labelled, media={"video": str(media)}), trace=True).faults
     assert "expected a folder of numbered pictures" in fault
+
+
+def test_biosignals_of_a_stated_rate_have_a_length(media: Path) -> None:
+    signal = clip(physio=media / "a.npy", start=1.0)
+    assert look(signal).seconds == 0.0
+    stated = {"decode": False, "text_form": "words", "physio_rate": 10.0}
+    assert inspect_clip((signal, []), **stated).seconds == 1.0
+    (fault,) = inspect_clip((replace(signal, start=3.0), []), **stated).faults
+    assert "expected start and end inside the medium, which lasts 2.000 s" in fault
+    (fault,) = inspect_clip((signal, []), **stated, physio_channels=("eda",)).faults
+    assert fault.startswith(f"train.tsv:2: {media}/a.npy: expected 1 channel (eda); found 2.")

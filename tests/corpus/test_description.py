@@ -15,6 +15,7 @@ licence: MIT
 link: https://example.org
 media_root: media
 text: ids
+physio: {rate: 512, channels: [eda, ecg, 3]}
 labels:
   emotion: {kind: classes, column: emotion, classes: [neutral, happy, 3], ignore: [xxx]}
   emotions: {kind: multilabel, columns: [happy, sad]}
@@ -43,6 +44,7 @@ def test_everything_is_read() -> None:
     assert description.media_root == Path("/data/media")
     assert description.text_form == "ids"
     assert (description.name, description.licence) == ("full", "MIT")
+    assert (description.physio_rate, description.physio_channels) == (512.0, ("eda", "ecg", "3"))
     assert list(description.labels) == ["emotion", "emotions", "sentiment", "affect"]
     assert description.labels["emotion"] == LabelSpace(
         "emotion", "classes", ("neutral", "happy", "3"), ("emotion",), ignore=("xxx",)
@@ -63,6 +65,7 @@ def test_defaults() -> None:
     assert description is not None
     assert description.media_root == Path("/data")
     assert description.text_form == "words"
+    assert (description.physio_rate, description.physio_channels) == (0.0, ())
 
 
 CASES = [
@@ -78,7 +81,7 @@ CASES = [
         GOOD + "licens: MIT\n",
         "corpus.yaml:4: expected the keys of corpus.yaml to be among name, labels, licence, link, "
         "media_root, "
-        "text, features, other_columns; found 'licens'. Write 'licence'.",
+        "text, physio, features, other_columns; found 'licens'. Write 'licence'.",
     ),
     (
         GOOD + "text: tokens\n",
@@ -101,6 +104,27 @@ CASES = [
         "corpus.yaml:2: expected 'labels' to be one label space at least; found none. Describe the labels "
         "of the "
         "split files.",
+    ),
+    (
+        GOOD + "physio: 512\n",
+        "corpus.yaml:4: expected 'physio' to be a mapping with 'rate' and 'channels'; found 512 (int). Write "
+        "{rate: …, channels: […]}.",
+    ),
+    (
+        GOOD + "physio: {hz: 512}\n",
+        "corpus.yaml:4: expected the keys of 'physio' to be among rate, channels; found 'hz'. Remove it.",
+    ),
+    (
+        GOOD + "physio: {rate: fast}\n",
+        "corpus.yaml:4: expected 'rate' to be a number; found 'fast' (str). Write a number after 'rate:'.",
+    ),
+    (
+        GOOD + "physio: {rate: 0}\n",
+        "corpus.yaml:4: expected 'rate' to be above 0 Hz; found 0. Write the steps a second of the biosignals.",
+    ),
+    (
+        GOOD + "physio: {channels: []}\n",
+        "corpus.yaml:4: expected 'channels' to be a list of one entry at least; found an empty list. Name them.",
     ),
     (
         GOOD + "features:\n  w: {path: w, modality: sound}\n",

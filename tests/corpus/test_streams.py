@@ -204,3 +204,18 @@ def test_pictures_run_at_the_rate_of_the_clip_or_else_of_the_options(faces: Path
     assert stream_seconds(own, "video", RawOptions(picture_rate=3.0)) == 3.0
     assert stream_seconds(replace(own, start=0.5), "video") == 2.5
     assert shown(read_stream(clip(1.0, video=faces), "video", RawOptions(picture_rate=3.0))) == [4, 4, 6]
+
+
+def test_biosignals_at_another_rate(tmp_path: Path):
+    path = tmp_path / "a.npy"
+    np.save(path, np.ones((1024, 2)))
+    options = RawOptions(physio_rate=512.0, physio_to_rate=100.0, physio_channels=("eda", "ecg"))
+    assert read_stream(clip(physio=path), "physio", options).shape == (200, 2)
+    assert read_stream(clip(0.5, 1.5, physio=path), "physio", options).shape == (100, 2)
+    assert stream_seconds(clip(physio=path), "physio", options) == 2.0
+    assert stream_seconds(clip(0.5, physio=path), "physio", options) == 1.5
+    assert stream_seconds(clip(physio=path), "physio") == 0.0
+    with pytest.raises(InputError, match=r"train\.tsv:3: .*a\.npy: expected 1 channel \(eda\); found 2"):
+        read_stream(clip(physio=path), "physio", replace(options, physio_channels=("eda",)))
+    (tmp_path / "a.csv").write_text("eda,ecg\n1,2\n")
+    assert stream_seconds(clip(physio=tmp_path / "a.csv"), "physio", options) == 0.0
