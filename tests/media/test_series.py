@@ -137,7 +137,7 @@ def test_another_rate(tmp_path: Path, rate: float, to_rate: float):
     assert difference[inner].max() < 2e-2
     assert np.median(difference) < 2e-3
     # a level does not ring at the ends
-    assert difference.max() < 0.2
+    assert difference[:, 0].max() < 0.1
     # the crop is what is resampled
     crop = load_series(path, start=2.0, end=6.0, rate=rate, to_rate=to_rate)
     assert crop.shape == (round(4 * to_rate), 2)
