@@ -21,8 +21,8 @@ class Predictions:
 
     The file is tab-separated with a header: ``id``, ``split``, ``target``, ``prediction``, then ``score_<name>`` for
     each class, label or column. Classes: names, and probabilities as scores. Multilabel: the names that hold, joined
-    by ``|``, and probabilities. Scores: the numbers themselves. Traces: one row a step, with ``step`` after ``split``
-    and an empty target where there is no label.
+    by ``|``, and probabilities. Scores: the numbers themselves. Traces: one row a step, in the order of time, with
+    ``step`` after ``split`` and an empty target where there is no label.
 
     Args:
         path: of the file; a second evaluated split is added to it.
@@ -108,9 +108,11 @@ class Predictions:
                 return
             rows = {position: row for part in parts for position, row in part.items()}
         split = dataset.clips[0].split
-        self._written[split] = [
-            line for i in sorted(rows) for line in self._lines(dataset.clips[i], *rows[i])
-        ]
+        self._written[split] = (
+            self._trace_lines(rows, dataset)
+            if self.kind == "trace"
+            else ["\t".join([dataset.clip_of(i).id, split, *self._cells(*rows[i][:3])]) for i in sorted(rows)]
+        )
         header = ["id", "split"] + (["step"] if self.kind == "trace" else []) + ["target", "prediction"]
         header += [f"score_{name}" for name in self.names]
         partial = self._partial()
@@ -118,17 +120,20 @@ class Predictions:
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
         os.replace(partial, self.path)
 
-    def _lines(
-        self, clip: Any, scores: Tensor, decision: Tensor, target: Tensor, mask: Tensor | None
-    ) -> list[str]:
-        if self.kind != "trace":
-            return ["\t".join([clip.id, clip.split, *self._cells(scores, decision, target)])]
-        steps = len(scores) if mask is None else len(mask)
+    def _trace_lines(self, rows: dict[int, Any], dataset: Any) -> list[str]:
+        """One line a step: windows of a clip take turns in predicting its steps."""
+        order = {clip.id: number for number, clip in enumerate(dataset.clips)}
+        placed: list[tuple[int, int, int, int]] = []
+        for i in rows:
+            number = order[dataset.clip_of(i).id]
+            placed += [(number, int(step), i, at) for at, step in enumerate(dataset.steps_of(i))]
         lines = []
-        for step in range(steps):
-            known = target[step] if mask is None else target[step].masked_fill(mask[step], float("nan"))
+        for number, step, i, at in sorted(placed):
+            scores, decision, target, mask = rows[i]
+            known = target[at] if mask is None else target[at].masked_fill(mask[at], float("nan"))
+            clip = dataset.clips[number]
             lines.append(
-                "\t".join([clip.id, clip.split, str(step), *self._cells(scores[step], decision[step], known)])
+                "\t".join([clip.id, clip.split, str(step), *self._cells(scores[at], decision[at], known)])
             )
         return lines
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from mmer_fairseq.corpus import Clip
 from mmer_fairseq.corpus.streams import RawOptions
-from mmer_fairseq.data.sources import RawSource, StoredSource
+from mmer_fairseq.data.sources import JoinedSource, RawSource, StoredSource
 from mmer_fairseq.errors import InputError
 
 #: Speaking rate by which a text counts as a duration: about 200 words a minute.
@@ -36,9 +36,9 @@ class Durations:
         self._seconds: dict[str, float] = kept if isinstance(kept, dict) else {}
         self._changed = False
 
-    def __call__(self, source: RawSource | StoredSource, clip: Clip) -> float:
+    def __call__(self, source: RawSource | StoredSource | JoinedSource, clip: Clip) -> float:
         """Seconds of this modality of this clip (0 where the source does not need them)."""
-        if isinstance(source, StoredSource) or source.modality == "text":
+        if not isinstance(source, RawSource) or source.modality == "text":
             return 0.0
         medium = clip.media[source.modality]
         try:
@@ -51,7 +51,7 @@ class Durations:
             self._changed = True
         return self._seconds[key]
 
-    def of_clip(self, source: RawSource | StoredSource, clip: Clip, steps: int) -> float:
+    def of_clip(self, source: RawSource | StoredSource | JoinedSource, clip: Clip, steps: int) -> float:
         """How long this modality of this clip lasts, in seconds, for putting clips of similar length together.
 
         The medium decides where there is one, also when its stored features are read: so both ways of training
@@ -70,7 +70,8 @@ class Durations:
                 return self(RawSource(source.modality, RawOptions()), clip)
             except InputError:
                 pass  # features whose medium is gone or broken; reading a medium itself says what is wrong
-        rate = source.store.rate if isinstance(source, StoredSource) else 0.0
+        stored = source.parts[0] if isinstance(source, JoinedSource) else source
+        rate = stored.store.rate if isinstance(stored, StoredSource) else 0.0
         return steps / rate if rate else SECONDS_A_WORD * steps
 
     def save(self) -> None:

@@ -21,6 +21,7 @@ RANGES: dict[str, tuple[float, float | None]] = {
     "frame_size": (0, 4096),
     "max_frames": (1, None),
     "max_text_tokens": (3, None),  # <s>, one of the text's own, </s>
+    "physio_rate": (0, None),
 }
 
 
@@ -45,6 +46,11 @@ class StreamFlags(Protocol):
     frame_size: int
     max_frames: int
     max_text_tokens: int
+    physio_rate: float
+    seq_length: int
+    subseq_length: int
+    stride: int
+    dilation: int
     allow_silent: bool
 
 

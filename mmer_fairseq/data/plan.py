@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from mmer_fairseq.corpus import MODALITIES, Corpus
 from mmer_fairseq.corpus.streams import RawOptions
+from mmer_fairseq.corpus.subsequences import SubsequenceReader
+from mmer_fairseq.data.biosignals import signal_options, signal_statistics
 from mmer_fairseq.data.dataset import Source, nothing
 from mmer_fairseq.data.flags import StreamFlags, check_modalities, check_numbers, comma_list, name_unused
-from mmer_fairseq.data.sources import RawSource, StoredSource
+from mmer_fairseq.data.sources import JoinedSource, RawSource, StoredSource
+from mmer_fairseq.data.trace_sources import RawTrace, StoredTrace, TraceSource
+from mmer_fairseq.data.windows import Windows
 from mmer_fairseq.encoders import DEFAULTS, ENCODERS, parse_spec
 from mmer_fairseq.encoders.base import StreamSpec
 from mmer_fairseq.errors import InputError
@@ -27,9 +29,7 @@ logger = logging.getLogger(__name__)
 #: Entries of RoBERTa's dictionary, which the older SSE-FT layout counts in.
 ROBERTA_VOCABULARY = 50265
 #: What a modality's media become.
-FORMS = {"text": "tokens", "audio": "samples", "video": "frames", "physio": "features"}
-#: Parts of a stream's description that a model keeps with its weights.
-IN_WEIGHTS = ("mean", "deviation")
+FORMS = {"text": "tokens", "audio": "samples", "video": "frames", "physio": "series"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Stream:
     """One modality of a run: what its encoder gets, where that comes from, and what stands for its absence."""
 
     spec: StreamSpec
-    source: Source
+    source: Source | TraceSource
     fingerprint: str = ""
 
     @property
@@ -56,8 +56,8 @@ def plan_streams(flags: StreamFlags, corpus: Corpus, train: str = "train") -> di
 
     Args:
         flags: the task's flags; an empty ``modalities`` means all that the corpus has and an encoder exists for.
-        corpus: the data set.
-        train: the split whose statistics bring stored features to one scale.
+        corpus: the data set; where its labels are traces, streams are sequences of sub-sequences.
+        train: the split whose statistics bring stored features and biosignals to one scale.
 
     Returns:
         modality → stream, in the order of ``MODALITIES``.
@@ -69,16 +69,19 @@ def plan_streams(flags: StreamFlags, corpus: Corpus, train: str = "train") -> di
     stores = _named_stores(flags, corpus)
     here = {m: _stores_of(corpus, m) for m in MODALITIES}
     chosen = _chosen(flags.modalities, {m for m, stored in here.items() if stored is not None})
+    windows = plan_windows(flags, corpus)
     streams = {}
     for modality in MODALITIES:
         if modality not in chosen:
             continue
         if modality not in stores and here[modality]:
-            stores[modality] = _only_store(modality, here[modality] or set(), corpus)
+            stores[modality] = (_only_store(modality, here[modality] or set(), corpus),)
         if modality in stores:
-            streams[modality] = _stored(flags, modality, stores[modality], corpus, train)
+            streams[modality] = _stored(flags, modality, stores[modality], corpus, train, windows)
+        elif modality == "text" and windows is not None:
+            logger.info("text is left out: words have no place in time; store features of them with a rate")
         elif getattr(flags, f"{modality}_encoder") or modality in DEFAULTS:
-            streams[modality] = _raw(flags, modality, corpus)
+            streams[modality] = _raw(flags, modality, corpus, train, windows)
         elif flags.modalities:
             raise InputError.of(
                 where="--modalities",
@@ -97,6 +100,25 @@ def plan_streams(flags: StreamFlags, corpus: Corpus, train: str = "train") -> di
         )
     name_unused(flags, streams)
     return streams
+
+
+def plan_windows(flags: StreamFlags, corpus: Corpus) -> Windows | None:
+    """The windows over the corpus' traces; None: its labels are no traces.
+
+    Raises:
+        InputError: a length does not fit, or a flag has no meaning for windows.
+    """
+    if corpus.label_space.kind != "trace":
+        return None
+    for name, default in (("max_sample_size", None), ("min_sample_size", None), ("speed_perturbation", 0.0)):
+        if getattr(flags, name) != default:
+            raise InputError.of(
+                where="--" + name.replace("_", "-"),
+                expected="labels of whole clips",
+                found=f"traces ({corpus.label_space.name}), whose windows have a length of their own",
+                remedy="leave it out; --seq-length and --subseq-length set the lengths",
+            )
+    return Windows(flags.seq_length, flags.subseq_length, flags.stride, flags.dilation)
 
 
 def _chosen(flag: str | None, present: set[str]) -> set[str]:
@@ -145,8 +167,9 @@ def _only_store(modality: str, names: set[str], corpus: Corpus) -> FeatureStore:
     return _open(next(iter(names)), modality, corpus)
 
 
-def _named_stores(flags: StreamFlags, corpus: Corpus) -> dict[str, FeatureStore]:
-    stores: dict[str, FeatureStore] = {}
+def _named_stores(flags: StreamFlags, corpus: Corpus) -> dict[str, tuple[FeatureStore, ...]]:
+    """Modality → its stores; a modality that is named again gets their vectors side by side."""
+    stores: dict[str, tuple[FeatureStore, ...]] = {}
     for part in comma_list(flags.features):
         modality, _, name = part.partition("=")
         if not name:
@@ -157,14 +180,14 @@ def _named_stores(flags: StreamFlags, corpus: Corpus) -> dict[str, FeatureStore]
                 remedy="name the modality and the store",
             )
         check_modalities([modality], "--features")
-        if modality in stores:
+        if name in [store.name for store in stores.get(modality, ())]:
             raise InputError.of(
                 where="--features",
-                expected=f"one store for {modality}",
-                found=f"{stores[modality].name} and {name}",
-                remedy="leave one of them",
+                expected=f"different stores for {modality}",
+                found=f"{name} twice",
+                remedy="leave one out",
             )
-        stores[modality] = _open(name, modality, corpus)
+        stores[modality] = (*stores.get(modality, ()), _open(name, modality, corpus))
     return stores
 
 
@@ -211,34 +234,59 @@ def _frozen(flags: StreamFlags, modality: str) -> bool | None:
     return True if modality in freeze else False if modality in finetune else None
 
 
-def _stored(flags: StreamFlags, modality: str, store: FeatureStore, corpus: Corpus, train: str) -> Stream:
+def _stored(
+    flags: StreamFlags,
+    modality: str,
+    stores: tuple[FeatureStore, ...],
+    corpus: Corpus,
+    train: str,
+    windows: Windows | None,
+) -> Stream:
     asked = getattr(flags, f"{modality}_encoder")
+    names = ", ".join(store.name for store in stores)
     fitting = [name for name, entry in ENCODERS.items() if entry.form == "features"]
     if asked and asked not in fitting:
         raise InputError.of(
             where=f"--{modality}-encoder {asked}",
-            expected=f"{' or '.join(fitting)} for stored features ({store.name})",
+            expected=f"{' or '.join(fitting)} for stored features ({names})",
             found="both an encoder and a store",
-            remedy=f"leave out --{modality}-encoder, or --features {modality}={store.name}",
+            remedy=f"leave out --{modality}-encoder, or --features {modality}={stores[0].name}",
         )
-    fingerprint = str(store.meta.get("fingerprint", ""))
+    fingerprints = [str(store.meta.get("fingerprint", "")) for store in stores]
     # what a checkpoint's encoder gave stays as it is, so that training sees what it would behind the encoder; the
     # scale of vectors from elsewhere is unknown
-    encoder = asked or ("identity" if fingerprint else "standardise")
-    spec = StreamSpec(modality=modality, form="features", encoder=encoder, dim=store.dim, rate=store.rate)
+    encoder = asked or ("identity" if all(fingerprints) else "standardise")
+    spec = StreamSpec(
+        modality=modality,
+        form="features",
+        encoder=encoder,
+        dim=sum(store.dim for store in stores),
+        parts=tuple(store.dim for store in stores) if len(stores) > 1 else (),
+        rate=corpus.label_space.rate if windows is not None else stores[0].rate,
+    )
     if encoder == "standardise" and train in corpus.splits:
-        mean, deviation = mean_and_deviation(store, [clip.id for clip in corpus.clips(train)])
-        spec = replace(spec, mean=mean, deviation=deviation)
+        ids = [clip.id for clip in corpus.clips(train)]
+        of_stores = [mean_and_deviation(store, ids) for store in stores]
+        if all(mean for mean, _ in of_stores):
+            mean, deviation = (tuple(x for part in parts for x in part) for parts in zip(*of_stores))
+            spec = replace(spec, mean=mean, deviation=deviation)
         logger.info(
             "%s: features of %s are brought to zero mean and unit variance (--%s-encoder identity: as stored)",
             modality,
-            store.name,
+            names,
             modality,
         )
-    return Stream(spec, StoredSource(modality, store), fingerprint=fingerprint)
+    source: Source | TraceSource
+    if windows is not None:
+        source = StoredTrace(modality, stores, windows.subsequences)
+    elif len(stores) > 1:
+        source = JoinedSource(modality, tuple(StoredSource(modality, store) for store in stores))
+    else:
+        source = StoredSource(modality, stores[0])
+    return Stream(spec, source, fingerprint="+".join(fingerprints) if any(fingerprints) else "")
 
 
-def _raw(flags: StreamFlags, modality: str, corpus: Corpus) -> Stream:
+def _raw(flags: StreamFlags, modality: str, corpus: Corpus, train: str, windows: Windows | None) -> Stream:
     encoder = getattr(flags, f"{modality}_encoder") or DEFAULTS[modality]
     entry = ENCODERS[parse_spec(encoder, f"--{modality}-encoder")[0]]
     form = FORMS[modality]
@@ -255,7 +303,9 @@ def _raw(flags: StreamFlags, modality: str, corpus: Corpus) -> Stream:
     vocabulary = tokenizer.vocab_size if tokenizer is not None else ROBERTA_VOCABULARY
     frame_size = flags.frame_size or entry.frame_size or 64
     frame_rate = flags.frame_rate or entry.frame_rate or 0.0
-    rate = {"tokens": 0.0, "samples": float(flags.sample_rate), "frames": float(frame_rate)}.get(form, 0.0)
+    if windows is not None:
+        frame_rate = corpus.label_space.rate / windows.dilation
+    rate = {"samples": float(flags.sample_rate), "frames": float(frame_rate)}.get(form, 0.0)
     options = RawOptions(
         sample_rate=flags.sample_rate,
         frame_rate=frame_rate or None,
@@ -276,9 +326,18 @@ def _raw(flags: StreamFlags, modality: str, corpus: Corpus) -> Stream:
         vocab_size=vocabulary if form == "tokens" and (tokenizer is not None or not entry.pretrained) else 0,
         frame_size=frame_size if form == "frames" else 0,
     )
-    source = RawSource(
-        modality, options, flags.max_sample_size, flags.min_sample_size, flags.speed_perturbation
-    )
+    if form == "series":
+        options, rate, channels = signal_options(
+            options, corpus, flags.physio_rate, over_time=windows is not None
+        )
+        mean, deviation = signal_statistics(corpus, train, options)
+        spec = replace(spec, dim=channels, rate=rate, mean=mean, deviation=deviation)
+    raw = RawSource(modality, options, flags.max_sample_size, flags.min_sample_size, flags.speed_perturbation)
+    source: Source | TraceSource = raw
+    if windows is not None:
+        subsequences = windows.subsequences
+        spec = replace(spec, chunk=subsequences.chunk(form, corpus.label_space.rate, rate))
+        source = RawTrace(raw, SubsequenceReader(modality, options, subsequences, spec.chunk))
     return Stream(spec, source, fingerprint=tokenizer.fingerprint if tokenizer is not None else "")
 
 
@@ -297,46 +356,3 @@ def _tokenizer(flags: StreamFlags, corpus: Corpus) -> Tokenizer:
             "leave text out with --modalities",
         )
     return SentencePieceTokenizer(path)
-
-
-def stream_state(streams: Mapping[str, Stream]) -> dict[str, dict[str, Any]]:
-    """What a checkpoint remembers of the streams its model was trained on: plain numbers and texts."""
-    return {
-        modality: {
-            **{key: value for key, value in vars(stream.spec).items() if key not in IN_WEIGHTS},
-            "fingerprint": stream.fingerprint,
-        }
-        for modality, stream in streams.items()
-    }
-
-
-def check_stream(modality: str, trained: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    """Compare a stream with the one that a checkpoint was trained on.
-
-    Args:
-        modality: of both.
-        trained: its :func:`stream_state` in the checkpoint.
-        here: its state now.
-
-    Raises:
-        InputError: what the model gets is something else.
-    """
-    reasons = {
-        "form": "input",
-        "dim": "width of the stored features",
-        "rate": "rate in Hz",
-        "frame_size": "frame size in pixels",
-        "vocab_size": "vocabulary",
-        "encoder": "encoder",
-        "fingerprint": "tokenizer" if modality == "text" else "features' encoder",
-    }
-    for key, name in reasons.items():
-        if key == "encoder" and trained[key].partition(":")[0] == here[key].partition(":")[0]:
-            continue  # the same encoder at another path
-        if trained.get(key) != here.get(key):
-            raise InputError.of(
-                where=f"{modality} stream",
-                expected=f"the checkpoint's {name} ({trained.get(key)})",
-                found=str(here.get(key)),
-                remedy="give the flags, tokenizer and feature stores of the training run",
-            )

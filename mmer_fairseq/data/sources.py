@@ -156,3 +156,40 @@ class StoredSource:
     def seconds(self, clip: Clip) -> float:
         """Not needed: the store knows the number of steps."""
         return 0.0
+
+
+@dataclass(frozen=True)
+class JoinedSource:
+    """Vectors of several stores of one modality, side by side.
+
+    Stores of other rates are brought to the steps of the longest: its step t of T takes the vector at the same share of
+    the clip.
+    """
+
+    modality: str
+    parts: tuple[StoredSource, ...]
+
+    def present(self, clip: Clip) -> bool:
+        """Whether all stores hold the clip."""
+        return all(part.present(clip) for part in self.parts)
+
+    def check(self, clips: Sequence[Clip]) -> None:
+        """As for each store by itself."""
+        for part in self.parts:
+            part.check(clips)
+
+    def read(self, clip: Clip, *, random: np.random.Generator | None) -> Tensor:
+        """The clip's vectors, FloatTensor [T, ΣD]."""
+        vectors = [part.read(clip, random=random) for part in self.parts]
+        steps = max(len(each) for each in vectors)
+        middle = torch.arange(steps).double() + 0.5
+        chosen = [each[(middle * (len(each) / steps)).long().clamp(max=len(each) - 1)] for each in vectors]
+        return torch.cat(chosen, dim=1)
+
+    def steps(self, clip: Clip, seconds: float) -> int:
+        """Vectors of the longest store."""
+        return max(part.steps(clip, seconds) for part in self.parts)
+
+    def seconds(self, clip: Clip) -> float:
+        """Not needed: the stores know the number of steps."""
+        return 0.0

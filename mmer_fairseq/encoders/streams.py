@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -87,7 +88,7 @@ class StreamEncoders(nn.Module):
             else:
                 y, steps[modality] = encoder(x, lengths[modality])
             if modality in self.projection:
-                projection = self.projection[modality]
+                projection = cast(nn.Linear, self.projection[modality])
                 y = projection(y.to(projection.weight.dtype))
                 y = y.masked_fill(padding_mask(steps[modality], y.size(1))[..., None], 0.0)
             features[modality] = y
@@ -109,5 +110,5 @@ def _each_chunk(encoder: nn.Module, x: Tensor, lengths: Tensor, chunk: int) -> t
     batch, steps = len(x), x.shape[1] // chunk
     valid = ~padding_mask(lengths // chunk, steps).flatten()
     y, inside = encoder(x.reshape(batch * steps, chunk, *x.shape[2:]), valid * chunk)
-    y = y.sum(dim=1) / inside.clamp(min=1)[:, None].to(y.dtype)
+    y = y.sum(dim=1) / inside.clamp(min=1)[:, None]
     return y.view(batch, steps, -1), lengths // chunk

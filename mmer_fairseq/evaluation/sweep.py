@@ -60,7 +60,7 @@ def sweep(
     results = [Result(condition) for condition in conditions]
     totals = [criterion.metrics.zeros() for _ in conditions]
     for batch in _plainly(batches):
-        clip_ids = [dataset.clips[index].id for index in batch["id"].tolist()]
+        clip_ids = [dataset.clip_of(index).id for index in batch["id"].tolist()]
         for result, total in zip(results, totals):
             made = variant(batch, result.condition, clip_ids, chance, dataset.padding_idx)
             logged = task.valid_step(made.batch, model, criterion)[2]

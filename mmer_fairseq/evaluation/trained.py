@@ -92,9 +92,9 @@ def load_trained(path: str, data: str, split: str, *, flags: Mapping[str, Any], 
     model = models[0].eval().to(device)
     criterion = task.build_criterion(cfg.criterion).eval()
     criterion.predictions = None  # of --save-predictions: one file cannot hold many conditions
+    task.trains = False  # the training split, too, is read whole and in order
     task.load_dataset(split)
     dataset = task.dataset(split)
-    dataset.training = dataset.shuffle = False  # the training split, too, is read whole and in order
     chosen = getattr(getattr(cfg, "checkpoint", None), "best_checkpoint_metric", None)
     names = criterion.metrics.names
     metric = str(chosen) if chosen in names else names[0]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
+from torch import Tensor
 
 from mmer_fairseq.features.store import FeatureStore
 
@@ -30,15 +31,25 @@ def mean_and_deviation(
         return (), ()
     if len(there) > clips:
         there = [there[k * len(there) // clips] for k in range(clips)]
-    first = store.get(there[0]).double()
-    # around the first clip's mean: squares of a feature far from 0 would lose its variance
-    origin = first.mean(0)
-    total, squares, steps = torch.zeros_like(origin), torch.zeros_like(origin), 0
-    for clip_id in there:
-        x = store.get(clip_id).double() - origin
+    return moments_of(store.get(clip_id) for clip_id in there)
+
+
+def moments_of(sequences: Iterable[Tensor]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each column over all steps of [T, D] tensors; empty where there are none."""
+    origin = total = squares = torch.zeros(())
+    steps = 0
+    for sequence in sequences:
+        x = sequence.double()
+        if not steps:
+            # around the first one's mean: squares of a feature far from 0 would lose its variance
+            origin = x.mean(0)
+            total, squares = torch.zeros_like(origin), torch.zeros_like(origin)
+        x = x - origin
         total += x.sum(0)
         squares += x.square().sum(0)
         steps += len(x)
+    if not steps:
+        return (), ()
     mean = total / steps
     deviation = (squares / steps - mean.square()).clamp(min=0).sqrt()
     return tuple((mean + origin).tolist()), tuple(deviation.tolist())

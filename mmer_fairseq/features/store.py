@@ -20,6 +20,9 @@ from mmer_fairseq.features.write import write_store
 
 __all__ = ["FeatureStore", "write_store"]
 
+#: Vectors that are read at once to check them.
+_BLOCK = 4096
+
 
 class FeatureStore:
     """A complete store, opened by :meth:`open`.
@@ -89,24 +92,43 @@ class FeatureStore:
         Raises:
             InputError: the store has no such clip, its bytes are not those that were written, or they hold NaN.
         """
+        return self.rows(clip_id, 0, self.length(clip_id))
+
+    def rows(self, clip_id: str, start: int, stop: int) -> Tensor:
+        """Some vectors of one clip, FloatTensor [stop - start, D], without reading the others.
+
+        The first time in a process that a clip is asked for, all of it is checked, block by block.
+
+        Raises:
+            InputError: as :meth:`get`.
+        """
         file, steps, crc = self._find(clip_id)
         if self._process != os.getpid():
             self._close()
         try:
             if file not in self._open:
                 self._open[file] = safe_open(str(self.path / file), framework="numpy")
-            array: np.ndarray = self._open[file].get_tensor(clip_id)
+            stored = self._open[file].get_slice(clip_id)
+            if tuple(stored.get_shape()) != (steps, self.dim):
+                raise self._damaged(file, clip_id, f"shape {list(stored.get_shape())}")
+            if clip_id not in self._checked:  # once a process: checking costs as much as reading
+                self._check(file, clip_id, stored, steps, crc)
+            array: np.ndarray = stored[start:stop]
         except (SafetensorError, OSError) as error:
             raise self._damaged(file, clip_id, str(error)) from error
-        if array.shape != (steps, self.dim):
-            raise self._damaged(file, clip_id, f"shape {list(array.shape)}")
-        if clip_id not in self._checked:  # once a process: checking costs as much as reading
-            if zlib.crc32(array.tobytes()) != crc:
-                raise self._damaged(file, clip_id, "other bytes than were written")
-            if not np.isfinite(array).all():
-                raise self._damaged(file, clip_id, "NaN or infinity among them")
-            self._checked.add(clip_id)
         return torch.from_numpy(array).float()
+
+    def _check(self, file: str, clip_id: str, stored: Any, steps: int, crc: int) -> None:
+        found, finite = 0, True
+        for at in range(0, steps, _BLOCK):
+            block: np.ndarray = stored[at : min(at + _BLOCK, steps)]
+            found = zlib.crc32(block.tobytes(), found)
+            finite = finite and bool(np.isfinite(block).all())
+        if found != crc:
+            raise self._damaged(file, clip_id, "other bytes than were written")
+        if not finite:
+            raise self._damaged(file, clip_id, "NaN or infinity among them")
+        self._checked.add(clip_id)
 
     def _find(self, clip_id: str) -> tuple[str, int, int]:
         if clip_id not in self._where:

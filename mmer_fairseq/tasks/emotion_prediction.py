@@ -14,10 +14,13 @@ from mmer_fairseq import compat
 from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.corpus.legacy import LEGACY_SPACES
 from mmer_fairseq.criterions import objectives
+from mmer_fairseq.data.batching import BatchedDataset
 from mmer_fairseq.data.dataset import EmotionDataset
 from mmer_fairseq.data.dropping import parse_dropout
 from mmer_fairseq.data.flags import comma_list
-from mmer_fairseq.data.plan import check_stream, empty, plan_streams, stream_state
+from mmer_fairseq.data.plan import empty, plan_streams, plan_windows
+from mmer_fairseq.data.stream_state import check_stream, stream_state
+from mmer_fairseq.data.trace_dataset import TraceDataset
 from mmer_fairseq.encoders.base import StreamSpec
 from mmer_fairseq.errors import InputError
 
@@ -68,7 +71,7 @@ class EmotionPredictionConfig(FairseqDataclass):
         default=None, metadata={"help": "NAME[:PATH] of the picture encoder (default: frames)"}
     )
     physio_encoder: Optional[str] = field(
-        default=None, metadata={"help": "NAME[:PATH] of the biosignal encoder (no default)"}
+        default=None, metadata={"help": "NAME[:PATH] of the biosignal encoder (default: physio)"}
     )
     freeze: Optional[str] = field(
         default=None,
@@ -103,6 +106,22 @@ class EmotionPredictionConfig(FairseqDataclass):
     )
     max_frames: int = field(default=300, metadata={"help": "at most this many picture frames of a clip"})
     max_text_tokens: int = field(default=512, metadata={"help": "at most this many text tokens of a clip"})
+    physio_rate: float = field(
+        default=0.0, metadata={"help": "biosignals are resampled to this many Hz (0: as recorded)"}
+    )
+    seq_length: int = field(
+        default=512, metadata={"help": "traces: steps of the trace that a sequence of sub-sequences spans"}
+    )
+    subseq_length: int = field(
+        default=32, metadata={"help": "traces: steps of a sub-sequence, which predicts its last one"}
+    )
+    stride: int = field(
+        default=1,
+        metadata={"help": "traces: sequences to train on start at multiples of this step (evaluation: all)"},
+    )
+    dilation: int = field(
+        default=4, metadata={"help": "traces: every so many steps of a sub-sequence give a picture"}
+    )
     allow_silent: bool = field(default=False, metadata={"help": "accept sound whose samples are all equal"})
     bad_clips: ChoiceEnum(["error", "missing"]) = field(  # type: ignore[valid-type]
         default="error",
@@ -152,6 +171,9 @@ class EmotionPrediction(FairseqTask):
         labels: the label space to predict.
         objective: name of the training objective.
         streams: modality → what the model's encoder of it gets.
+        over_time: the labels are traces: models give one output a step.
+        windows: over the traces; None where the labels are of whole clips.
+        trains: the training split is read with chance; False where a command only evaluates.
         num_outputs: width of the model's output.
     """
 
@@ -173,10 +195,13 @@ class EmotionPrediction(FairseqTask):
         self.objective = asked or objectives.default_objective(self.labels.kind)
         self.num_outputs = objectives.outputs(self.labels.kind, self.objective, self.labels.size)
         self._check_numbers()
+        self.windows = plan_windows(cfg, self.corpus)
+        self.over_time = self.windows is not None
         self.plan = plan_streams(cfg, self.corpus, compat.train_subset())
         self.streams: Dict[str, StreamSpec] = {m: stream.spec for m, stream in self.plan.items()}
-        self._iterators: Dict[EmotionDataset, Any] = {}
-        self.evaluated: Optional[EmotionDataset] = None
+        self._iterators: Dict[BatchedDataset, Any] = {}
+        self.evaluated: Optional[BatchedDataset] = None
+        self.trains = True
         for remark in self.corpus.remarks:
             logger.warning("%s", remark)
         for split, left_out in self.corpus.left_out.items():
@@ -211,7 +236,7 @@ class EmotionPrediction(FairseqTask):
 
     def load_dataset(self, split: str, combine: bool = False, task_cfg: Any = None, **kwargs: Any) -> None:
         clips = self.corpus.clips(split)
-        training = split == compat.train_subset() and compat.RUN["command"] != "validate"
+        training = self.trains and split == compat.train_subset() and compat.RUN["command"] != "validate"
         if self.cfg.eval_matric and self.labels.kind == "score" and not training:
             zero = [clip for clip in clips if isinstance(clip.label, tuple) and not any(clip.label)]
             _name_left_out(split, [clip.id for clip in zero], "--eval-matric leaves out the label 0")
@@ -223,11 +248,9 @@ class EmotionPrediction(FairseqTask):
                 found="none: the label space or --eval-matric leaves out all of them",
                 remedy="choose another split or label space",
             )
-        self.datasets[split] = EmotionDataset(
-            clips,
-            {m: stream.source for m, stream in self.plan.items() if m in self.streams},
-            {m: empty(spec) for m, spec in self.streams.items()},
-            self.labels,
+        sources: Dict[str, Any] = {m: stream.source for m, stream in self.plan.items() if m in self.streams}
+        nothing = {m: empty(spec) for m, spec in self.streams.items()}
+        options: Dict[str, Any] = dict(
             directory=self.corpus.directory,
             training=training,
             shuffle=training and not self.cfg.no_shuffle,
@@ -235,6 +258,10 @@ class EmotionPrediction(FairseqTask):
             dropout=parse_dropout(self.cfg.modality_dropout, tuple(self.streams)) if training else None,
             bad_clips=str(getattr(self.cfg.bad_clips, "value", self.cfg.bad_clips)),
         )
+        if self.windows is None:
+            self.datasets[split] = EmotionDataset(clips, sources, nothing, self.labels, **options)
+        else:
+            self.datasets[split] = TraceDataset(clips, sources, nothing, self.labels, self.windows, **options)
 
     def get_batch_iterator(self, dataset: Any, **kwargs: Any) -> Any:
         compat.close_workers(self._iterators.get(dataset))
@@ -253,7 +280,7 @@ class EmotionPrediction(FairseqTask):
         if too_long and (not ignore_invalid_inputs or len(too_long) == len(indices)):
             raise dataset.too_long(too_long[0], limit)
         _name_left_out(
-            "train", [dataset.clips[i].id for i in too_long], f"longer than --max-tokens ({limit} steps)"
+            "train", [dataset.clip_of(i).id for i in too_long], f"longer than --max-tokens ({limit} steps)"
         )
         return indices[~np.isin(indices, too_long)] if too_long else indices
 
@@ -268,12 +295,12 @@ class EmotionPrediction(FairseqTask):
             return super().valid_step(sample, model, criterion)
 
     @contextlib.contextmanager
-    def _naming_clips(self, sample: Any, dataset: Optional[EmotionDataset]) -> Iterator[None]:
+    def _naming_clips(self, sample: Any, dataset: Optional[BatchedDataset]) -> Iterator[None]:
         """Model and criterion know a clip only by its row in the batch: their errors get its name and place."""
         try:
             yield
         except InputError as error:
-            clips = [] if dataset is None else [dataset.clips[i] for i in sample["id"].tolist()]
+            clips = [] if dataset is None else [dataset.clip_of(i) for i in sample["id"].tolist()]
             rows = [f"{row}: {clip.id} ({clip.where})" for row, clip in enumerate(clips)]
             raise InputError(f"{error} Rows of the batch: {_first(rows, 16)}.") from error
 

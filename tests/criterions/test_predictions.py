@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,8 +12,9 @@ from mmer_fairseq.criterions.predictions import Predictions
 from mmer_fairseq.errors import InputError
 
 
-def dataset(*names: str) -> SimpleNamespace:
-    return SimpleNamespace(clips=[SimpleNamespace(id=name, split="valid") for name in names])
+def dataset(*names: str, split: str = "valid") -> SimpleNamespace:
+    clips = [SimpleNamespace(id=name, split=split) for name in names]
+    return SimpleNamespace(clips=clips, clip_of=lambda i: clips[i])
 
 
 def table(path) -> list[list[str]]:
@@ -56,12 +58,27 @@ def test_scores_are_written_exactly(tmp_path):
     assert torch.tensor(float(rows[2][3])) == logits[0, 0]
 
 
-def test_traces_have_a_row_a_step_and_no_target_where_there_is_no_label(tmp_path):
-    logits = torch.zeros(2, 2, 1)
-    mask = torch.tensor([[[False], [True]], [[False], [False]]])
-    rows = written(tmp_path, "trace", ("v",), "ccc", lambda x: x, logits, torch.ones(2, 2, 1), mask)
-    assert rows[0][:5] == ["id", "split", "step", "target", "prediction"]
-    assert [row[:4] for row in rows[3:]] == [["second", "valid", "0", "1"], ["second", "valid", "1", ""]]
+def test_traces_have_a_row_a_step_in_the_order_of_time_and_no_target_where_there_is_no_label(tmp_path):
+    # three windows: steps 0 and 2 of the first clip, step 1 of it, steps 0 and 1 of the second
+    whole = dataset("first", "second")
+    steps = [np.array([0, 2]), np.array([1]), np.array([0, 1])]
+    windows = SimpleNamespace(
+        clips=whole.clips, clip_of=lambda i: whole.clips[i // 2], steps_of=lambda i: steps[i]
+    )
+    labels = SimpleNamespace(kind="trace", names=("v",))
+    predictions = Predictions(str(tmp_path / "p.tsv"), labels, "ccc", lambda x: x)
+    values = torch.tensor([[0.0, 0.2], [0.1, 9.0], [1.0, 1.1]])[..., None]
+    mask = torch.tensor([[False, False], [False, True], [True, False]])[..., None]
+    predictions.add(torch.tensor([2, 0]), values[[2, 0]], -values[[2, 0]], mask[[2, 0]])
+    predictions.add(torch.tensor([1]), values[[1]], -values[[1]], mask[[1]])
+    predictions.write(windows)
+    rows = table(tmp_path / "p.tsv")
+    assert rows[0] == ["id", "split", "step", "target", "prediction", "score_v"]
+    assert [(row[0], row[2]) for row in rows[1:]] == [
+        ("first", "0"), ("first", "1"), ("first", "2"), ("second", "0"), ("second", "1"),
+    ]  # fmt: skip
+    assert [float(row[4]) for row in rows[1:]] == pytest.approx([0, 0.1, 0.2, 1, 1.1])
+    assert [row[3] for row in rows[1:]] == ["-0", "-0.100000001", "-0.200000003", "", "-1.10000002"]
 
 
 def test_a_second_split_is_added_and_a_repeated_one_replaced(tmp_path):
@@ -70,9 +87,8 @@ def test_a_second_split_is_added_and_a_repeated_one_replaced(tmp_path):
     for value in (1.0, 2.0):
         predictions.add(torch.tensor([0]), torch.tensor([[value]]), torch.tensor([[0.0]]))
         predictions.write(dataset("a"))
-    other = SimpleNamespace(clips=[SimpleNamespace(id="b", split="test")])
     predictions.add(torch.tensor([0]), torch.tensor([[3.0]]), torch.tensor([[0.0]]))
-    predictions.write(other)
+    predictions.write(dataset("b", split="test"))
     assert [row[:2] + row[3:4] for row in table(tmp_path / "p.tsv")[1:]] == [
         ["a", "valid", "2"],
         ["b", "test", "3"],

@@ -11,7 +11,8 @@ import torch
 
 from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.corpus.streams import RawOptions
-from mmer_fairseq.data.dataset import BLOCK, EmotionDataset, nothing
+from mmer_fairseq.data.batching import BLOCK
+from mmer_fairseq.data.dataset import EmotionDataset, nothing
 from mmer_fairseq.data.sources import RawSource, StoredSource
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.store import FeatureStore

@@ -23,6 +23,7 @@ FLAGS = {
     "frame_size": 0,
     "max_frames": 300,
     "max_text_tokens": 512,
+    "physio_rate": 0.0,
 }
 
 

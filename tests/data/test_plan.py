@@ -11,7 +11,8 @@ import pytest
 from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.corpus.importers.arrays import Labels, import_arrays
 from mmer_fairseq.data.flags import RANGES, StreamFlags
-from mmer_fairseq.data.plan import plan_streams, stream_state
+from mmer_fairseq.data.plan import plan_streams
+from mmer_fairseq.data.stream_state import stream_state
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.write import write_store
 

@@ -22,6 +22,9 @@ class Dataset(SimpleNamespace):
     def __len__(self) -> int:
         return len(self.clips)
 
+    def clip_of(self, index: int) -> SimpleNamespace:
+        return self.clips[index]
+
 
 DATASET = Dataset(clips=[SimpleNamespace(id=f"c{k}") for k in range(5)], padding_idx=1)
 
