@@ -62,10 +62,11 @@ def resampled(values: np.ndarray, rate: float, to_rate: float) -> np.ndarray:
         to_rate: wanted, in Hz.
 
     Returns:
-        float64 [max(1, round(steps · to_rate / rate)), channels].
+        float64 [max(1, round(steps · to_rate / rate)), channels]; the values themselves where the rates are so close
+        that no step moves by half of its length.
     """
     ratio = Fraction(to_rate / rate).limit_denominator(_LARGEST)
-    if ratio == 1 or not ratio:
+    if abs(to_rate / rate - 1) * len(values) < 0.5 or not ratio:
         return values
     import soxr
 

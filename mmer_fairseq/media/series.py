@@ -96,7 +96,10 @@ def load_series(
 
 
 def series_shape(
-    path: PathLike, rate: Optional[float] = None, where: Optional[str] = None
+    path: PathLike,
+    rate: Optional[float] = None,
+    where: Optional[str] = None,
+    channels: Sequence[str] = (),
 ) -> Tuple[int, int, float]:
     """Steps, channels and recorded rate of a signal. Of an array only the header is read, a table whole.
 
@@ -104,6 +107,7 @@ def series_shape(
         path: as in :func:`load_series`.
         rate: steps per second of the file in Hz, where it is known; a CSV column ``time`` comes first.
         where: row that names the file, for messages.
+        channels: those wanted, as for :func:`load_series` (empty: all).
 
     Returns:
         (steps, channels, Hz); 0.0 Hz where nothing tells the rate.
@@ -111,11 +115,12 @@ def series_shape(
     Raises:
         InputError: as :func:`load_series`, besides values that are not finite.
     """
-    signal = _read(path, place(path, where), where)
-    steps, channels = signal.values.shape
+    at = place(path, where)
+    signal = _only(_read(path, at, where), channels, at)
+    steps, width = signal.values.shape
     if signal.times is not None and steps > 1:
-        return steps, channels, resampling.rate_of(signal.times)
-    return steps, channels, float(rate or 0.0)
+        return steps, width, resampling.rate_of(signal.times)
+    return steps, width, float(rate or 0.0)
 
 
 def _read(path: PathLike, at: str, where: Optional[str]) -> _Signal:

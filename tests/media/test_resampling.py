@@ -31,6 +31,8 @@ def test_a_few_steps() -> None:
 def test_one_rate_is_left_alone() -> None:
     values = np.random.default_rng(0).normal(size=(50, 2))
     assert resampled(values, 29.97, 29.97) is values
+    assert resampled(values, 511.99, 512) is values
+    assert len(resampled(np.zeros((51200, 1)), 511.99, 512)) == 51201
 
 
 def test_rate_of_times() -> None:

@@ -189,6 +189,7 @@ def test_shapes(tmp_path: Path):
 def test_channels(tmp_path: Path):
     path = tmp_path / "a.csv"
     path.write_text("Time,ecg,EDA,emg\n0,1,2,3\n1,4,5,6\n")
+    assert series_shape(path, channels=("eda", "ecg")) == (2, 2, 1.0)
     assert load_series(path, channels=("eda", "ecg")).tolist() == [[2, 1], [5, 4]]
     assert fault(path, channels=("eda", "resp")) == (
         ": expected 2 channels (eda, resp); found ecg, EDA, emg (no resp). "

@@ -40,13 +40,14 @@ class Row:
         return value
 
 
-def read_rows(path: Path, what: str, required: Sequence[str] = ()) -> list[Row]:
+def read_rows(path: Path, what: str, required: Sequence[str] = (), delimiter: str = ",") -> list[Row]:
     """Read a CSV file.
 
     Args:
-        path: the file; separated by commas, quotes as spreadsheets write them.
+        path: the file; quotes as spreadsheets write them.
         what: what it is, for messages ("the table of votes").
         required: columns it must have.
+        delimiter: between cells.
 
     Returns:
         Its rows; lines without anything are passed over.
@@ -57,7 +58,7 @@ def read_rows(path: Path, what: str, required: Sequence[str] = ()) -> list[Row]:
     """
     text = read_utf8(path, what, stop)
     assert text is not None
-    reader = csv.reader(text.split("\n"))
+    reader = csv.reader(text.split("\n"), delimiter=delimiter)
     try:
         lines = [(reader.line_num, tuple(cell.strip() for cell in row)) for row in reader]
     except csv.Error as error:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from mmer_fairseq.corpus.faults import hint
 from mmer_fairseq.corpus.importers._public.left_out import LeftOut
 from mmer_fairseq.corpus.importers._public.votes import RULES, TIE, Verdict
-from mmer_fairseq.corpus.write import write_corpus
+from mmer_fairseq.corpus.write import write_corpus, writing
 from mmer_fairseq.errors import InputError
 
 SPLITS = ("train", "valid", "test")
@@ -120,25 +122,68 @@ def finish(
     description: Mapping[str, Any],
     rows: Mapping[str, Sequence[Mapping[str, str]]],
     left_out: LeftOut,
+    *,
+    splits: Sequence[str] = SPLITS,
+    fill: Callable[[Path], None] | None = None,
 ) -> int:
     """Write the corpus and print what is in it, and what is not.
+
+    Args:
+        folder: from :func:`vacant`.
+        shown: the folder as the user wrote it.
+        description: what ``corpus.yaml`` is to say.
+        rows: split → rows.
+        left_out: what there is to tell.
+        splits: those that must have clips.
+        fill: writes the files that the rows name into the folder it is given; that one becomes ``folder`` when all of
+            it is there.
 
     Raises:
         InputError: a split has no clips, or the corpus would not be correct.
     """
-    empty = [split for split in SPLITS if not rows.get(split)]
+    empty = [split for split in splits if not rows.get(split)]
     if empty:
         reasons = "; ".join(left_out.lines())
         raise InputError.of(
             where=description["media_root"],
-            expected=f"clips in each of {', '.join(SPLITS)}",
+            expected=f"clips in each of {', '.join(splits)}",
             found=f"none in {', '.join(empty)}" + (f" ({reasons})" if reasons else ""),
             remedy="add the recordings that are missing, or choose other flags",
         )
-    ordered = {split: rows[split] for split in SPLITS}
-    write_corpus(folder, description=description, rows=ordered)
+    ordered = {split: rows[split] for split in SPLITS if rows.get(split)}
+    if fill is None:
+        write_corpus(folder, description=description, rows=ordered)
+    else:
+        _write_whole(folder, description, ordered, fill)
     for line in left_out.lines():
         print(line)
-    counts = ", ".join(f"{split} {len(ordered[split])}" for split in SPLITS)
+    counts = ", ".join(f"{split} {len(ordered[split])}" for split in ordered)
     print(f"{folder}: {counts} clips; look at it with: mmer check {shown}")
     return 0
+
+
+def common_root(*folders: Path) -> Path:
+    """The media root of a corpus whose files lie in several folders, such as traces beside recordings."""
+    return Path(os.path.commonpath([str(folder) for folder in folders]))
+
+
+def _write_whole(
+    folder: Path,
+    description: Mapping[str, Any],
+    rows: Mapping[str, Sequence[Mapping[str, str]]],
+    fill: Callable[[Path], None],
+) -> None:
+    scratch = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        with writing(folder):
+            scratch.mkdir(parents=True)
+            fill(scratch)
+        write_corpus(scratch, description=description, rows=rows)
+        with writing(folder):
+            if folder.exists():
+                folder.rmdir()
+            scratch.rename(folder)
+    except InputError as error:  # the user knows nothing of the scratch folder
+        raise InputError(str(error).replace(str(scratch), str(folder))) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
