@@ -7,6 +7,7 @@ import os
 
 from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.corpus.streams import RawOptions
+from mmer_fairseq.corpus.subsequences import Subsequences
 from mmer_fairseq.encoders import ENCODERS
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.extract import extract
@@ -17,9 +18,15 @@ HELP = "run a frozen encoder once over a corpus and store its output"
 
 EPILOG = """A run that was stopped or killed goes on where it was when the same command is given again.
 
-  mmer extract data/toy --modality audio --encoder wav2vec:wav2vec_large.pt --name wav2vec mmer extract
-  data/toy --modality text --encoder roberta:roberta.large --gpt2-bpe roberta.large --name roberta
-  fairseq-train data/toy --features audio=wav2vec,text=roberta …"""
+  mmer extract data/toy --modality audio --encoder wav2vec:wav2vec_large.pt --name wav2vec
+  mmer extract data/toy --modality text --encoder roberta:roberta.large --gpt2-bpe roberta.large --name roberta
+  fairseq-train data/toy --features audio=wav2vec,text=roberta …
+
+Traces: with --subseq-length a store holds one vector for each step of a clip's trace, of the sub-sequence that ends
+there. Each picture is decoded once and each sub-sequence encoded once, however long training goes on.
+
+  mmer extract data/aff-wild2 --modality video --encoder r2plus1d:kinetics400 --name r2d1 --subseq-length 32
+  fairseq-train data/aff-wild2 --features video=r2d1 --subseq-length 32 …"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +67,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-text-tokens", type=_whole, default=512, metavar="N", help="of a clip (default: 512)"
     )
+    parser.add_argument("--labels", metavar="NAME", help="label space (default: the corpus' first)")
+    parser.add_argument(
+        "--subseq-length",
+        type=_whole,
+        default=0,
+        metavar="N",
+        help="traces: one vector a step, of the N steps that end with it (default: clips are encoded whole)",
+    )
+    parser.add_argument(
+        "--dilation",
+        type=_whole,
+        default=4,
+        metavar="N",
+        help="traces: every N-th step of a sub-sequence gives a picture (default: 4)",
+    )
     parser.add_argument("--allow-silent", action="store_true", help="take sound whose samples are all equal")
     parser.add_argument(
         "--gpt2-bpe", metavar="DIR", help="folder with encoder.json, vocab.bpe and dict.txt of RoBERTa"
@@ -71,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Extract, and say what is there now."""
-    corpus = Corpus.load(args.directory)
+    corpus = Corpus.load(args.directory, labels=args.labels)
     words = args.modality == "text" and corpus.text_form == "words"
     options = RawOptions(
         frame_rate=args.frame_rate or None,
@@ -92,6 +114,7 @@ def run(args: argparse.Namespace) -> int:
         batch_size=max(args.batch_size, 1),
         device=args.device,
         skip_bad=args.skip_bad,
+        subsequences=Subsequences(args.subseq_length, max(args.dilation, 1)) if args.subseq_length else None,
     )
     print(summary(FeatureStore.open(path)))
     return 0

@@ -108,7 +108,7 @@ class SubsequenceReader:
         Raises:
             InputError: the medium is at fault.
         """
-        seconds = seconds or stream_seconds(clip, self.modality)
+        seconds = seconds or stream_seconds(clip, self.modality, self.options)
         if self.modality == "video":
             return self._pictures(clip, stretch, seconds)
         return self._samples(clip, stretch, seconds)
@@ -172,6 +172,7 @@ class SubsequenceReader:
                 end=begin + last,
                 rate=options.physio_rate,
                 to_rate=options.physio_to_rate,
+                channels=options.physio_channels,
                 where=where,
             )
 

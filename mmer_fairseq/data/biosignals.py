@@ -42,7 +42,13 @@ def signal_options(
             found=f"none stated for {clip.media['physio']}",
             remedy="write 'physio: {rate: HZ}' into corpus.yaml, or a column 'time' in seconds into the CSV files",
         )
-    return replace(options, physio_rate=recorded or None, physio_to_rate=rate or None), rate, channels
+    options = replace(
+        options,
+        physio_rate=recorded or None,
+        physio_to_rate=rate or None,
+        physio_channels=corpus.description.physio_channels,
+    )
+    return options, rate, channels
 
 
 def signal_statistics(

@@ -45,7 +45,8 @@ class Durations:
             stat = os.stat(medium)
         except OSError:
             return source.seconds(clip)  # says what is wrong with the medium
-        key = f"{source.modality}|{medium}|{clip.start}|{clip.end}|{stat.st_size}|{stat.st_mtime_ns}"
+        rate = source.options.picture_rate if os.path.isdir(medium) else ""  # a folder of numbered pictures
+        key = f"{source.modality}|{medium}|{clip.start}|{clip.end}|{stat.st_size}|{stat.st_mtime_ns}|{rate}"
         if key not in self._seconds:
             self._seconds[key] = source.seconds(clip)
             self._changed = True
@@ -67,7 +68,8 @@ class Durations:
             if source.modality == "text":
                 return SECONDS_A_WORD * len(medium.split())
             try:
-                return self(RawSource(source.modality, RawOptions()), clip)
+                options = source.options if isinstance(source, RawSource) else RawOptions()
+                return self(RawSource(source.modality, options), clip)
             except InputError:
                 pass  # features whose medium is gone or broken; reading a medium itself says what is wrong
         stored = source.parts[0] if isinstance(source, JoinedSource) else source

@@ -315,6 +315,7 @@ def _raw(flags: StreamFlags, modality: str, corpus: Corpus, train: str, windows:
         vocab_size=vocabulary,
         allow_silent=flags.allow_silent,
         max_tokens=flags.max_text_tokens,
+        picture_rate=corpus.label_space.rate or RawOptions.picture_rate,
     )
     spec = StreamSpec(
         modality=modality,

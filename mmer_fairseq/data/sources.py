@@ -94,11 +94,14 @@ class RawSource:
         if self.modality == "audio":
             steps = int(seconds * self.options.sample_rate)
             return max(min(steps, self.max_samples or steps), self.min_samples or 0)
+        if self.modality == "physio":
+            rate = self.options.physio_to_rate or self.options.physio_rate or 0.0
+            return int(seconds * rate) if seconds and rate else len(self.read(clip, random=None))
         return min(int(seconds * (self.options.frame_rate or 25.0)) + 1, self.options.max_frames)
 
     def seconds(self, clip: Clip) -> float:
         """Duration from the medium's header (0 for text)."""
-        return 0.0 if self.modality == "text" else stream_seconds(clip, self.modality)
+        return 0.0 if self.modality == "text" else stream_seconds(clip, self.modality, self.options)
 
 
 @dataclass(frozen=True)

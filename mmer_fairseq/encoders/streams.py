@@ -84,7 +84,7 @@ class StreamEncoders(nn.Module):
                 x = torch.zeros(len(lengths[modality]), 1, dtype=dtype, device=lengths[modality].device)
             chunk = self.chunk[modality]
             if chunk and bool(lengths[modality].any()):
-                y, steps[modality] = _each_chunk(encoder, x, lengths[modality], chunk)
+                y, steps[modality] = each_chunk(encoder, x, lengths[modality], chunk)
             else:
                 y, steps[modality] = encoder(x, lengths[modality])
             if modality in self.projection:
@@ -95,7 +95,7 @@ class StreamEncoders(nn.Module):
         return features, steps
 
 
-def _each_chunk(encoder: nn.Module, x: Tensor, lengths: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
+def each_chunk(encoder: nn.Module, x: Tensor, lengths: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
     """Encode each sub-sequence by itself, to the mean of the vectors that it becomes.
 
     Args:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from mmer_fairseq.corpus import Clip, Corpus, register_features
 from mmer_fairseq.corpus.description import STORE_NAME
 from mmer_fairseq.corpus.streams import RawOptions
+from mmer_fairseq.corpus.subsequences import Subsequences
 from mmer_fairseq.encoders import ENCODERS, Encoder, StreamSpec, build_encoder, parse_spec
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.index import INDEX, Made, read_header, shard_name, write_index
@@ -43,6 +44,7 @@ def extract(
     device: str = "cpu",
     skip_bad: int = 0,
     progress: bool = True,
+    subsequences: Subsequences | None = None,
 ) -> Path:
     """Encode every clip that has the modality as a medium, and register the store with the corpus.
 
@@ -58,10 +60,12 @@ def extract(
         splits: which ones (default: all).
         dtype: ``float32`` or ``float16``.
         workers: processes, each with one thread.
-        batch_size: clips encoded together.
+        batch_size: clips (sub-sequences) encoded together.
         device: where the encoder runs, as torch names it.
         skip_bad: clips that may be left out because their medium is broken; they are named in the store.
         progress: show a bar.
+        subsequences: store one vector for each step of a clip's trace, of the sub-sequence that ends there; the label
+            space of ``corpus`` is one of traces. None: clips are encoded whole.
 
     Returns:
         Folder of the store.
@@ -73,7 +77,9 @@ def extract(
     check_dtype(dtype)
     _check_device(device)
     _check_name(name)
-    job, built = _prepare(corpus, modality, encoder, name, options, splits, dtype, batch_size, device)
+    job, built = _prepare(
+        corpus, modality, encoder, name, options, splits, dtype, batch_size, device, subsequences
+    )
     plan = job.plan
     with alone(plan.folder):
         plan.settle()
@@ -90,6 +96,7 @@ def _make(job: Job, encoder: Encoder, workers: int, skip_bad: int, progress: boo
     """Make the shards that are not there yet."""
     plan = job.plan
     todo, there, skipped = [], 0, {}
+    done = 0
     for number, clips in enumerate(plan.shards):
         path = plan.folder / shard_name(number)
         try:
@@ -100,13 +107,14 @@ def _make(job: Job, encoder: Encoder, workers: int, skip_bad: int, progress: boo
             todo.append(number)
         else:
             there += len(clips)
+            done += sum(plan.steps[clip.id] for clip in clips) if plan.steps is not None else len(clips)
             skipped.update(left_out)
     if there:
         logger.info("%d of %d clips are there already", there, len(plan.clips))
     bar = tqdm(
-        total=len(plan.clips),
-        initial=there,
-        unit="clip",
+        total=len(plan.clips) if plan.steps is None else sum(plan.steps[clip.id] for clip in plan.clips),
+        initial=done,
+        unit="clip" if plan.steps is None else "step",
         desc=plan.folder.name,
         disable=None if progress else True,
     )
@@ -117,8 +125,10 @@ def _make(job: Job, encoder: Encoder, workers: int, skip_bad: int, progress: boo
             skipped[clip_id] = why
             logger.warning("left out: %s", why)
             _check_skipped(skipped, skip_bad, plan)
-        if kind != "shard":
-            bar.update()
+        if kind == "steps":
+            bar.update(about)
+        elif kind != "shard":
+            bar.update(1 if plan.steps is None else 0)
 
     with bar:
         _check_skipped(skipped, skip_bad, plan)
@@ -159,6 +169,7 @@ def _prepare(
     dtype: str,
     batch_size: int,
     device: str,
+    subsequences: Subsequences | None,
 ) -> tuple[Job, Encoder]:
     if modality not in FORMS:
         raise InputError.of(
@@ -179,13 +190,16 @@ def _prepare(
             found=f"'{encoder}', which is trained together with the model",
             remedy="name one of them; the small encoders need no extraction",
         )
-    clips = _clips(corpus, modality, splits)
+    if subsequences is not None:
+        _check_traces(corpus, modality)
+    clips = _clips(corpus, modality, splits, traces=subsequences is not None)
     asked = options or RawOptions()
     options = replace(
         asked,
         sample_rate=entry.sample_rate or asked.sample_rate,
         frame_size=entry.frame_size or asked.frame_size,
         tokenizer=asked.tokenizer if corpus.text_form == "words" else None,
+        picture_rate=corpus.label_space.rate or asked.picture_rate,
     )
     form = FORMS[modality]
     rate = {"samples": float(options.sample_rate), "frames": float(options.frame_rate or 0.0)}.get(form, 0.0)
@@ -198,6 +212,7 @@ def _prepare(
         rate=rate,
         vocab_size=tokens if form == "tokens" else 0,
         frame_size=options.frame_size if form == "frames" else 0,
+        chunk=subsequences.chunk(form, corpus.label_space.rate, rate) if subsequences is not None else 0,
     )
     built = build_encoder(spec, 0)
     if form == "tokens" and options.tokenizer is None:  # a corpus of ids: those of the encoder
@@ -205,17 +220,41 @@ def _prepare(
     made = Made(
         modality=modality,
         dim=built.dim,
-        rate=rate / built.stride,
+        rate=rate / built.stride if subsequences is None else corpus.label_space.rate,
         encoder=encoder_name,
         fingerprint=built.fingerprint,
         dtype=dtype,
-        options=_remembered(options, form),
+        options=_remembered(options, form, subsequences),
     )
-    plan = Plan(corpus.directory / "features" / name, made, clips, batch_size, corpus.directory)
-    return Job(plan, spec, options, device), built
+    folder = corpus.directory / "features" / name
+    if subsequences is None:
+        plan = Plan(folder, made, clips, batch_size, corpus.directory)
+        return Job(plan, spec, options, device), built
+    steps = {clip.id: len(corpus.label_space.target(clip)) for clip in clips}
+    # a clip may be hours long: each is a shard
+    plan = Plan(folder, made, clips, batch_size, corpus.directory, shard_clips=1, steps=steps)
+    return Job(plan, spec, options, device, subsequences, corpus.label_space.rate), built
 
 
-def _remembered(options: RawOptions, form: str) -> dict[str, Any]:
+def _check_traces(corpus: Corpus, modality: str) -> None:
+    """Sub-sequences need a trace, whose steps they end with, and a modality with a clock."""
+    if corpus.label_space.kind != "trace":
+        raise InputError.of(
+            where="--subseq-length",
+            expected="labels that are traces",
+            found=f"{corpus.label_space.name} ({corpus.label_space.kind})",
+            remedy="name a label space of traces with --labels, or leave --subseq-length out",
+        )
+    if modality == "text":
+        raise InputError.of(
+            where="--subseq-length",
+            expected="sound or picture",
+            found="text, whose words have no place in time",
+            remedy="leave it out",
+        )
+
+
+def _remembered(options: RawOptions, form: str, subsequences: Subsequences | None) -> dict[str, Any]:
     """The options that change the vectors, as JSON gives them back."""
     if form == "samples":
         kept: dict[str, Any] = {"sample_rate": options.sample_rate}
@@ -224,12 +263,17 @@ def _remembered(options: RawOptions, form: str) -> dict[str, Any]:
     else:
         tokenizer = options.tokenizer.fingerprint if options.tokenizer is not None else "ids"
         kept = {"max_tokens": options.max_tokens, "tokenizer": tokenizer}
+    if subsequences is not None:
+        kept = {key: value for key, value in kept.items() if key not in ("frame_rate", "max_frames")}
+        kept |= {"subseq_length": subsequences.length, "dilation": subsequences.dilation}
     return dict(json.loads(json.dumps(kept)))
 
 
-def _clips(corpus: Corpus, modality: str, splits: Sequence[str] | None) -> list[Clip]:
-    """Every clip with this medium, also those that only another label space of the corpus uses."""
-    spaces = list(corpus.description.labels)
+def _clips(
+    corpus: Corpus, modality: str, splits: Sequence[str] | None, *, traces: bool = False
+) -> list[Clip]:
+    """Every clip with this medium, also those that only another label space of the corpus uses (traces: not)."""
+    spaces = [] if traces else list(corpus.description.labels)
     corpora = (
         [Corpus.load(corpus.directory, labels=space) for space in spaces] if len(spaces) > 1 else [corpus]
     )

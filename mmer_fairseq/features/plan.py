@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -32,6 +32,8 @@ class Plan:
         clips: always in the same order.
         batch_size: clips encoded together.
         root: folder of the corpus; media inside it may move with it.
+        shard_clips: clips of a shard.
+        steps: of each clip's trace, where there is to be one vector for each of them.
     """
 
     folder: Path
@@ -39,11 +41,14 @@ class Plan:
     clips: Sequence[Clip]
     batch_size: int
     root: Path
+    shard_clips: int = SHARD_CLIPS
+    steps: Mapping[str, int] | None = None
 
     @property
     def shards(self) -> list[list[Clip]]:
         """The clips of each shard."""
-        return [list(self.clips[at : at + SHARD_CLIPS]) for at in range(0, len(self.clips), SHARD_CLIPS)]
+        size = self.shard_clips
+        return [list(self.clips[at : at + size]) for at in range(0, len(self.clips), size)]
 
     def description(self) -> dict[str, Any]:
         """What must be the same for going on to make sense, as plain JSON."""
@@ -52,12 +57,15 @@ class Plan:
             cell = clip.media[self.made.modality]
             if os.path.isabs(cell):
                 cell = os.path.relpath(cell, self.root)
-            digest.update(json.dumps([clip.id, cell, clip.start, clip.end]).encode())
+            row: list[Any] = [clip.id, cell, clip.start, clip.end]
+            if self.steps is not None:
+                row += [clip.rate, self.steps[clip.id]]
+            digest.update(json.dumps(row).encode())
         about = {
             "clips": f"{len(self.clips)} clips, list {digest.hexdigest()[:12]}",
             "batch_size": self.batch_size,
         }
-        about["shard_clips"] = SHARD_CLIPS
+        about["shard_clips"] = self.shard_clips
         content = {**asdict(self.made), **about}
         return dict(json.loads(json.dumps(content)))
 

@@ -21,12 +21,17 @@ from torch.nn.utils.rnn import pad_sequence
 
 from mmer_fairseq.corpus import Clip
 from mmer_fairseq.corpus.streams import RawOptions, read_stream, stream_seconds
+from mmer_fairseq.corpus.subsequences import Stretch, SubsequenceReader, Subsequences
 from mmer_fairseq.encoders import Encoder, StreamSpec, build_encoder
+from mmer_fairseq.encoders.streams import each_chunk
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.plan import Plan
 from mmer_fairseq.features.write import as_stored, save_shard
 
-#: Called with ("clip", id), ("skip", (id, reason)) and ("shard", number) as the work goes on.
+#: Steps of a trace whose media are decoded together: a long recording takes no more memory than a short one.
+_STRETCH = 1024
+
+#: Called with ("clip", id) or ("steps", how many), ("skip", (id, reason)) and ("shard", number) as the work goes on.
 Report = Callable[[str, Any], None]
 
 
@@ -39,12 +44,17 @@ class Job:
         spec: the stream and its encoder.
         options: how media are read.
         device: where the encoder runs, as torch names it.
+        subsequences: one vector for each step of a clip's trace, of the sub-sequence that ends there; None: clips are
+            encoded whole.
+        rate: steps of a trace a second, in Hz, for clips that have no rate of their own.
     """
 
     plan: Plan
     spec: StreamSpec
     options: RawOptions
     device: str
+    subsequences: Subsequences | None = None
+    rate: float = 0.0
 
     def encoder(self) -> Encoder:
         """The encoder, frozen, on its device."""
@@ -62,7 +72,13 @@ def make_shard(job: Job, number: int, encoder: Encoder, report: Report) -> None:
         skipped[clip.id] = str(error)
         report("skip", (clip.id, str(error)))
 
-    for batch in _batches(clips, plan.made.modality, plan.batch_size):
+    for clip in clips if job.subsequences is not None else ():
+        try:
+            encoded = _encode_trace(job, clip, encoder, report)
+            stored[clip.id] = as_stored(clip.id, encoded, plan.made, clip.where)
+        except InputError as error:
+            skip(clip, error)
+    for batch in _batches(clips, plan.made.modality, plan.batch_size) if job.subsequences is None else ():
         streams: list[tuple[Clip, Tensor]] = []
         for clip in batch:
             try:
@@ -81,6 +97,25 @@ def make_shard(job: Job, number: int, encoder: Encoder, report: Report) -> None:
             report("clip", clip.id)
     save_shard(plan.folder, number, stored, plan.made, skipped)
     report("shard", number)
+
+
+def _encode_trace(job: Job, clip: Clip, encoder: Encoder, report: Report) -> Tensor:
+    """One vector for each step of the clip's trace; media are decoded stretch by stretch."""
+    plan, subsequences = job.plan, job.subsequences
+    assert subsequences is not None
+    assert plan.steps is not None
+    reader = SubsequenceReader(plan.made.modality, job.options, subsequences, job.spec.chunk)
+    steps, vectors = plan.steps[clip.id], []
+    for first in range(0, steps, _STRETCH):
+        around = first, min(first + _STRETCH, steps) - 1
+        for at in range(first, around[1] + 1, plan.batch_size):
+            targets = np.arange(at, min(at + plan.batch_size, around[1] + 1))
+            x = reader.read(clip, Stretch(targets, clip.rate or job.rate, around))[None].to(job.device)
+            with torch.no_grad():
+                y, _ = each_chunk(encoder, x, torch.tensor([x.shape[1]], device=job.device), job.spec.chunk)
+            vectors.append(y[0].cpu())
+            report("steps", len(targets))
+    return torch.cat(vectors)
 
 
 def _batches(clips: Sequence[Clip], modality: str, size: int) -> Iterator[list[Clip]]:
