@@ -15,7 +15,7 @@ JITTER = 0.01
 _MARGIN = 64
 
 # Rates are taken as a ratio of whole numbers, exact for those that can be written down.
-_LARGEST = 10000
+_LARGEST = 100_000
 
 
 def rate_of(times: np.ndarray) -> float:
@@ -75,9 +75,9 @@ def resampled(values: np.ndarray, rate: float, to_rate: float) -> np.ndarray:
     before, cut = units * down, units * up
     mode: Any = "reflect" if len(values) > 1 else "edge"
     padded = np.pad(values, ((before, before), (0, 0)), mode=mode)
-    length = max(1, math.floor(len(values) * up / down + 0.5))
+    length = max(1, math.floor(len(values) * to_rate / rate + 0.5))
     result = soxr.resample(np.ascontiguousarray(padded, dtype=np.float64), down, up)[cut : cut + length]
-    return np.asarray(result)
+    return np.pad(result, ((0, length - len(result)), (0, 0)), mode="edge")
 
 
 def _is_regular(periods: np.ndarray) -> bool:
