@@ -63,6 +63,8 @@ class RowAttention(nn.Module):
         Returns:
             [N, D].
         """
+        if memory is None and not causal and self._folds(x):
+            return self._folded(x, rows, rows.padding if hidden is None else hidden)
         memory_rows = rows if memory_rows is None else memory_rows
         where, parts = (rows, memory_rows, memory_rows), self._projected(x, memory)
         q, k, v = (r.unpack(part).unflatten(2, (self.heads, -1)) for r, part in zip(where, parts))
@@ -70,6 +72,20 @@ class RowAttention(nn.Module):
             hidden = memory_rows.padding
         y = attend(q, k, v, hidden, causal, self.dropout if self.training else 0.0)
         return self.out_proj(rows.pack(y.flatten(2)))
+
+    def _folds(self, x: Tensor) -> bool:
+        """Whether two matrices are multiplied before they meet the rows, which saves a product where there are more
+        rows than features: x·W_qᵀ·W_k·xᵀ of a single head needs W_qᵀ·W_k alone, and W_o·W_v is one matrix."""
+        dropped = self.training and self.dropout > 0.0
+        return self.heads == 1 and not dropped and x.shape[0] > x.shape[1]
+
+    def _folded(self, x: Tensor, rows: Rows, hidden: Tensor | None) -> Tensor:
+        ask, ask_bias = folded_query(self.q_proj, self.k_proj)
+        give, give_bias = folded_value(self.v_proj, self.out_proj)
+        both = F.linear(x, torch.cat([ask, give]), torch.cat([ask_bias, give_bias]))
+        asked, given = (rows.unpack(part) for part in both.chunk(2, dim=1))
+        weights = attention_weights(torch.bmm(asked, rows.unpack(x).transpose(1, 2)), hidden, 0.0)
+        return rows.pack(torch.bmm(weights, given))
 
     def _projected(self, x: Tensor, memory: Tensor | None) -> Sequence[Tensor]:
         """Queries, keys and values, in as few products as possible."""
@@ -80,6 +96,18 @@ class RowAttention(nn.Module):
             return q, k, v + biases[1]
         bias = torch.cat([biases[0], torch.zeros_like(biases[0]), biases[1]])
         return F.linear(x, torch.cat(weights), bias).chunk(3, dim=1)
+
+
+def folded_query(q_proj: nn.Linear, k_proj: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the one layer x → W_kᵀ (W_q x + b_q) / √D: times a memory, a single head's scores."""
+    scale = k_proj.weight.shape[0] ** -0.5
+    w_k = k_proj.weight.t() * scale
+    return w_k @ q_proj.weight, w_k @ q_proj.bias
+
+
+def folded_value(v_proj: nn.Linear, out_proj: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the one layer x → W_o (W_v x + b_v) + b_o of a single head without dropout."""
+    return out_proj.weight @ v_proj.weight, out_proj.weight @ v_proj.bias + out_proj.bias
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, causal: bool, p: float) -> Tensor:
@@ -94,7 +122,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, causal: bool,
     return y.transpose(1, 2)
 
 
-def _weights(scores: Tensor, hidden: Tensor | None, p: float) -> Tensor:
+def attention_weights(scores: Tensor, hidden: Tensor | None, p: float) -> Tensor:
     """[B, …, T] scores → attention weights, dropped with probability ``p``."""
     if hidden is not None:
         if hidden.dim() == 2:
@@ -156,7 +184,7 @@ class CrossAttention(nn.Module):
     def _projected(self, q: Tensor, memory: Tensor, padding: Tensor | None, p: float) -> Tensor:
         k = self.k_proj(memory).unflatten(2, (self.heads, -1))
         v = self.v_proj(memory).unflatten(2, (self.heads, -1))
-        weights = _weights(torch.einsum("bqhd,bthd->bhqt", q, k), padding, p)
+        weights = attention_weights(torch.einsum("bqhd,bthd->bhqt", q, k), padding, p)
         return torch.einsum("bhqt,bthd->bqhd", weights, v)
 
     def _absorbed(self, q: Tensor, memory: Tensor, padding: Tensor | None, p: float) -> Tensor:
@@ -166,7 +194,7 @@ class CrossAttention(nn.Module):
         asked = torch.bmm(q.permute(2, 0, 1, 3).flatten(1, 2), w_k)  # [H, B·Q, E]
         asked = asked.unflatten(1, (batch, queries)).transpose(0, 1).flatten(1, 2)  # [B, H·Q, E]
         scores = torch.bmm(asked, memory.transpose(1, 2)).unflatten(1, (heads, queries))
-        weights = _weights(scores, padding, p)
+        weights = attention_weights(scores, padding, p)
         mixed = torch.bmm(weights.flatten(1, 2), memory).unflatten(1, (heads, queries))  # [B, H, Q, E]
         y = torch.bmm(mixed.transpose(0, 1).flatten(1, 2), w_v.transpose(1, 2))  # [H, B·Q, d]
         y = y.unflatten(1, (batch, queries)).permute(1, 2, 0, 3)  # [B, Q, H, d]
