@@ -37,6 +37,7 @@ setup(
     ],
     extras_require={
         "opensmile": ["opensmile>=2.5"],
+        "wavlm": ["transformers>=4.40"],
         "dev": ["pytest", "pytest-xdist", "ruff", "mypy", "scipy", "types-PyYAML"],
     },
     entry_points={"console_scripts": ["mmer = mmer_fairseq.cli.main:main"]},

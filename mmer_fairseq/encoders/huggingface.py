@@ -61,7 +61,7 @@ def read_wav2vec2(path: str, what: str) -> FairseqCheckpoint:
     """
     place = Path(path)
     if place.is_dir():
-        return _of_folder(place, _weights(place, what), what)
+        return _of_folder(place, weights_file(place, what), what)
     if place.name in WEIGHTS and (place.parent / CONFIG).is_file():
         return _of_folder(place.parent, place, what)
     expected = f"a {what} checkpoint of fairseq or Hugging Face"
@@ -83,13 +83,7 @@ def read_wav2vec2(path: str, what: str) -> FairseqCheckpoint:
 
 def _of_folder(folder: Path, weights: Path, what: str) -> FairseqCheckpoint:
     config = read_json(folder / CONFIG)
-    processor = folder / "preprocessor_config.json"
-    if processor.is_file():
-        prepared = read_json(processor)
-    else:  # newer versions of transformers write both processors into one file
-        both = folder / "processor_config.json"
-        inner = read_json(both).get("feature_extractor") if both.is_file() else None
-        prepared = inner if isinstance(inner, dict) else {}
+    prepared = preparation(folder)
     if config.get("model_type") != "wav2vec2":
         raise InputError.of(
             where=folder / CONFIG,
@@ -97,6 +91,35 @@ def _of_folder(folder: Path, weights: Path, what: str) -> FairseqCheckpoint:
             found=f"those of a model '{config.get('model_type')}'",
             remedy="name the right folder, or the encoder that it belongs to",
         )
+    return _checkpoint(weights, model_tensors(weights, what), config, prepared, folder / CONFIG)
+
+
+def preparation(folder: Path) -> dict[str, Any]:
+    """Settings by which a folder's model wants its wave prepared; {} if it has none.
+
+    Raises:
+        InputError: they cannot be read.
+    """
+    processor = folder / "preprocessor_config.json"
+    if processor.is_file():
+        return read_json(processor)
+    both = (
+        folder / "processor_config.json"
+    )  # newer versions of transformers write both processors into one file
+    inner = read_json(both).get("feature_extractor") if both.is_file() else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def model_tensors(weights: Path, what: str) -> dict[str, Tensor]:
+    """The tensors of the model in a folder's file of weights, without those of heads and of pre-training.
+
+    Args:
+        weights: the file.
+        what: the model, for messages.
+
+    Raises:
+        InputError: it cannot be read, or holds another model.
+    """
     content = _load(weights, f"the tensors of a {what} model")
     if _prefix(content) is None:
         raise InputError.of(
@@ -105,7 +128,7 @@ def _of_folder(folder: Path, weights: Path, what: str) -> FairseqCheckpoint:
             found=", ".join(sorted(map(str, content))[:3]) or "none",
             remedy="download the folder again",
         )
-    return _checkpoint(weights, _inner(content, weights), config, prepared, folder / CONFIG)
+    return _inner(content, weights)
 
 
 def _checkpoint(
@@ -146,7 +169,12 @@ def _renamed(name: str, layer_norm: bool) -> str:
     return name
 
 
-def _weights(folder: Path, what: str) -> Path:
+def weights_file(folder: Path, what: str) -> Path:
+    """The file of weights in a folder of Hugging Face.
+
+    Raises:
+        InputError: it has none, or no settings.
+    """
     for name in WEIGHTS:
         if (folder / name).is_file() and (folder / CONFIG).is_file():
             return folder / name
@@ -182,7 +210,7 @@ def _inner(content: Mapping[str, Any], file: Path) -> dict[str, Tensor]:
         elif name.startswith(prefix) and inner.startswith("adapter."):
             raise InputError.of(
                 where=file,
-                expected="a published form of wav2vec 2.0",
+                expected="a published form of the model",
                 found="a variant with an adapter over its transformer",
                 remedy="use another checkpoint",
             )

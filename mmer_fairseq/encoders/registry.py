@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Callable
 
 from mmer_fairseq.encoders import (
+    clips,
     embedding,
     fabnet,
     frames,
+    i3d,
     identity,
     logmel,
     opensmile,
+    physio_cnn,
+    r2plus1d,
+    resnet_logmel,
     roberta,
     standardise,
     wav2vec,
     wav2vec2,
+    wavlm,
 )
 from mmer_fairseq.encoders.base import Encoder, StreamSpec
 from mmer_fairseq.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 Builder = Callable[[StreamSpec, int, str], Encoder]
 
@@ -74,6 +83,20 @@ ENCODERS: dict[str, Entry] = {
         True,
         sample_rate=16000,
     ),
+    "wavlm": Entry(
+        "samples",
+        wavlm.build,
+        "WavLM, folder of Hugging Face (PATH@N: its first N layers)",
+        True,
+        sample_rate=16000,
+    ),
+    "resnet18": Entry(
+        "samples",
+        resnet_logmel.build,
+        "ResNet-18 on log-mel spectrograms, a file of weights, 'imagenet' (downloaded) or 'random'",
+        True,
+        sample_rate=resnet_logmel.RATE,
+    ),
     "opensmile": Entry(
         "samples",
         opensmile.build,
@@ -84,13 +107,35 @@ ENCODERS: dict[str, Entry] = {
     ),
     "roberta": Entry("tokens", roberta.build, "RoBERTa, fairseq checkpoint (folder or model.pt)", True),
     "fabnet": Entry("frames", fabnet.build, "FAb-Net face encoder, its released .pth", True, frame_size=256),
+    "r2plus1d": Entry(
+        "frames",
+        r2plus1d.build,
+        "R(2+1)D-18 on clips of face images, a file of weights, 'kinetics400' (downloaded) or 'random'; behind it "
+        f"@{', @'.join(r2plus1d.REDUCTIONS)}",
+        True,
+        frame_size=clips.SIZE,
+    ),
+    "i3d": Entry(
+        "frames",
+        i3d.build,
+        "I3D and a temporal CNN on clips of face images, a file of weights or 'random'",
+        True,
+        frame_size=clips.SIZE,
+    ),
+    "physio": Entry("series", physio_cnn.build, "small trainable CNN of biosignals"),
 }
 
 #: The encoder of a stream that names none, by form.
-FORM_DEFAULTS = {"tokens": "embedding", "samples": "logmel", "frames": "frames", "features": "identity"}
+FORM_DEFAULTS = {
+    "tokens": "embedding",
+    "samples": "logmel",
+    "frames": "frames",
+    "series": "physio",
+    "features": "identity",
+}
 
 #: The encoder of a raw (not stored) modality that names none.
-DEFAULTS = {"text": "embedding", "audio": "logmel", "video": "frames"}
+DEFAULTS = {"text": "embedding", "audio": "logmel", "video": "frames", "physio": "physio"}
 
 
 def parse_spec(text: str, where: str = "encoder") -> tuple[str, str]:
@@ -159,7 +204,10 @@ def build_encoder(spec: StreamSpec, width: int) -> Encoder:
         _fits("sampling rate in Hz (--sample-rate)", entry.sample_rate, spec.rate, name, where)
         _fits("frame size in pixels (--frame-size)", entry.frame_size, spec.frame_size, name, where)
     encoder = entry.builder(spec, width, path)
-    frozen = entry.pretrained if spec.frozen is None else spec.frozen
+    untrained = getattr(encoder, "untrained", "")
+    frozen = (entry.pretrained and not untrained) if spec.frozen is None else spec.frozen
+    if untrained and not frozen:
+        logger.info("%s: %s has initial weights, so the encoder is trained with the model", where, untrained)
     return encoder.freeze() if frozen else encoder
 
 

@@ -281,3 +281,19 @@ def hf() -> SimpleNamespace:
         write=write_folder,
         normalised=normalised,
     )
+
+
+def constant_state(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Each tensor filled with a number of its own, which a file holds only once: big networks, small files."""
+    return {
+        name: torch.tensor(
+            (index + 1) / 1024 if tensor.is_floating_point() else index, dtype=tensor.dtype
+        ).expand(tensor.shape)
+        for index, (name, tensor) in enumerate(state.items())
+    }
+
+
+@pytest.fixture(scope="session")
+def constant():
+    """:func:`constant_state`."""
+    return constant_state

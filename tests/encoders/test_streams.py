@@ -120,7 +120,7 @@ def test_frozen_small_encoder_has_no_gradients():
 
 def test_defaults_exist_for_their_forms():
     for modality, name in DEFAULTS.items():
-        form = {"text": "tokens", "audio": "samples", "video": "frames"}[modality]
+        form = {"text": "tokens", "audio": "samples", "video": "frames", "physio": "series"}[modality]
         assert ENCODERS[name].form == form
         assert encoder_name(StreamSpec(modality, form)) == name
 
@@ -154,6 +154,6 @@ def test_unknown_encoder():
 
 def test_encoder_of_another_form():
     with pytest.raises(
-        InputError, match=r"encoder of 'video': expected an encoder of frames \(frames, fabnet\)"
+        InputError, match=r"encoder of 'video': expected an encoder of frames \(frames, fabnet, r2plus1d, i3d\)"
     ):
         build_encoder(StreamSpec("video", "frames", "logmel"), 8)
