@@ -180,8 +180,8 @@ class I3D(ClipBackbone):
         images = clips.transpose(1, 2).flatten(0, 1)
         images = F.interpolate(images, (SIDE, SIDE), mode="bilinear", align_corners=False)
         y = self.body(images.view(batch, steps, 3, SIDE, SIDE).transpose(1, 2))  # [N, 1024, T, 7, 7]
-        y = F.avg_pool3d(y, (min(2, steps), *y.shape[3:]), stride=1)
-        return self.temporal(y[..., 0, 0]).amax(dim=2)
+        y = F.avg_pool1d(y.mean(dim=(3, 4)), min(2, steps), stride=1)
+        return self.temporal(y).amax(dim=2)
 
 
 def build(spec: StreamSpec, width: int, path: str) -> I3D:
