@@ -23,7 +23,7 @@ ROOMS = {
     "models": {"networks", "encoders", "modules", "errors"},
     "criterions": {"metrics", "modules", "compat", "errors"},
     "tasks": {"data", "criterions", "corpus", "encoders", "compat", "errors"},
-    "evaluation": {"criterions", "corpus", "media", "compat", "errors"},
+    "evaluation": {"criterions", "corpus", "media", "metrics", "compat", "errors"},
     "checkpoints": {"networks", "modules", "errors"},
     "compat": {"compat_faults", "compat_logs", "errors"},
     "compat_logs": set(),

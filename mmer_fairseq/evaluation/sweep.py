@@ -59,7 +59,7 @@ def sweep(
     """
     results = [Result(condition) for condition in conditions]
     totals = [criterion.metrics.zeros() for _ in conditions]
-    for batch in _plainly(batches):
+    for batch in plainly(batches):
         clip_ids = [dataset.clip_of(index).id for index in batch["id"].tolist()]
         for result, total in zip(results, totals):
             made = variant(batch, result.condition, clip_ids, chance, dataset.padding_idx)
@@ -78,7 +78,7 @@ def sweep(
     return results
 
 
-def _plainly(batches: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+def plainly(batches: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     """The batches; a fault that a data-loading process found comes without that process's traceback."""
     try:
         yield from batches

@@ -1,0 +1,58 @@
+"""Predicted and true traces over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmer_fairseq.plots.canvas import BLUE, GREY, ORANGE, new_figure, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Points of a line: more cannot be told apart.
+_POINTS = 4000
+
+
+def traces_figure(
+    clips: Sequence[tuple[str, float, np.ndarray, np.ndarray]], names: Sequence[str], *, title: str
+) -> Figure:
+    """A row a clip, a column a dimension: the labels and what a model predicts for them.
+
+    Args:
+        clips: (clip id, steps a second in Hz, prediction [T, N], target [T, N] with NaN where there is no label).
+        names: of the N dimensions.
+        title: of the picture.
+    """
+    figure = new_figure(6.0 * len(names), 1.0 + 2.1 * len(clips))
+    figure.suptitle(title)
+    grid = figure.subplots(len(clips), len(names), squeeze=False, sharey="col")
+    for row, (clip, rate, prediction, target) in enumerate(clips):
+        for column, name in enumerate(names):
+            axes = grid[row, column]
+            _draw(axes, rate, prediction[:, column], target[:, column])
+            axes.set_title(clip, loc="left", fontsize="medium")
+            axes.set_ylabel(name)
+        grid[row, 0].margins(x=0.01)
+    for axes in grid[-1]:
+        axes.set_xlabel("seconds")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _draw(axes: Axes, rate: float, prediction: np.ndarray, target: np.ndarray) -> None:
+    every = max(1, len(prediction) // _POINTS)
+    seconds = np.arange(0, len(prediction), every) / rate
+    axes.plot(seconds, target[::every], color=GREY, linewidth=2.2, label="label")
+    axes.plot(seconds, prediction[::every], color=BLUE, linewidth=1.4, label="prediction")
+    holes = np.isnan(target[::every])
+    if holes.any():
+        axes.fill_between(
+            seconds, 0, 1, where=holes, transform=axes.get_xaxis_transform(), color=ORANGE, alpha=0.12,
+            linewidth=0, label="no label",
+        )  # fmt: skip
+    tidy(axes)
