@@ -34,14 +34,22 @@ class Kit:
         return path
 
     @staticmethod
-    def mp4(path: Path, *, frames: int = 10, fps: int = 10) -> Path:
+    def mp4(path: Path, *, frames: int = 10, fps: int = 10, sound: bool = False) -> Path:
         with av.open(str(path), "w") as container:
             track = container.add_stream("libx264", rate=fps)
             track.width, track.height, track.pix_fmt = 32, 32, "yuv420p"
+            voice = container.add_stream("aac", rate=16000, layout="mono") if sound else None
             for k in range(frames):
                 picture = np.full((32, 32, 3), 20 * k % 256, dtype=np.uint8)
                 container.mux(track.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
             container.mux(track.encode())
+            if voice:
+                tone = np.sin(np.arange(16000 * frames // fps) / 7).astype(np.float32)
+                for first in range(0, len(tone), 1024):
+                    block = av.AudioFrame.from_ndarray(tone[None, first : first + 1024], "fltp", "mono")
+                    block.sample_rate, block.pts = 16000, first
+                    container.mux(voice.encode(block))
+                container.mux(voice.encode())
         return path
 
     @staticmethod

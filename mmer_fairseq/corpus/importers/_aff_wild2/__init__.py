@@ -1,0 +1,1 @@
+"""Parts of ``mmer import aff-wild2``: its annotations, its media, its splits."""
