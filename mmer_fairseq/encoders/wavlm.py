@@ -163,7 +163,7 @@ def _bad(file: Path, error: Exception) -> InputError:
     return InputError.of(
         where=file,
         expected="settings of a WavLM model",
-        found=f"{type(error).__name__}: {error}",
+        found=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
         remedy="download the folder again",
     )
 
