@@ -1,0 +1,1 @@
+"""Parts of ``mmer import biovid``: its list of samples and its biosignals."""
