@@ -80,10 +80,8 @@ class RowAttention(nn.Module):
         return self.heads == 1 and not dropped and x.shape[0] > x.shape[1]
 
     def _folded(self, x: Tensor, rows: Rows, hidden: Tensor | None) -> Tensor:
-        ask, ask_bias = folded_query(self.q_proj, self.k_proj)
-        give, give_bias = folded_value(self.v_proj, self.out_proj)
-        both = F.linear(x, torch.cat([ask, give]), torch.cat([ask_bias, give_bias]))
-        asked, given = (rows.unpack(part) for part in both.chunk(2, dim=1))
+        asked = rows.unpack(F.linear(x, *folded_query(self.q_proj, self.k_proj)))
+        given = rows.unpack(F.linear(x, *folded_value(self.v_proj, self.out_proj)))
         weights = attention_weights(torch.bmm(asked, rows.unpack(x).transpose(1, 2)), hidden, 0.0)
         return rows.pack(torch.bmm(weights, given))
 

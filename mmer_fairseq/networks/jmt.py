@@ -144,11 +144,13 @@ class JMT(nn.Module):
         self.pairs = tuple(pairs)
         width = 2 * dim if hasattr(self, "mix") and self.joint_modalities == "TRANSFORMER" else dim
         self.head: nn.Module
+        self.output_layers: tuple[str, ...] = ("head",)  # what depends on the number of outputs
         if over_time and self.goal == "training":
             dropouts = [v_dropout] + [a_dropout] * (outputs - 1)
             self.head = Regressors(dim=width, hidden=head_dim, dropouts=dropouts)
         else:
             self.head = PooledHead(dim=width, hidden=head_dim, outputs=outputs, dropout=a_dropout)
+            self.output_layers = ("head.out_proj",)
         self.apply(attention_init)
 
     def _build_fusion(self, sizes: LayerSizes, layers: int) -> list[tuple[str, str]]:

@@ -42,6 +42,10 @@ SMALL = {
             "encoder_attention_heads": 4,
         },
     ),
+    "jmt": (
+        ("video", "audio", "text"),
+        {"embed_dim": 16, "head_dim": 12, "num_heads": 2},
+    ),
 }
 OURS = sorted(
     name for name, model in MODEL_REGISTRY.items() if model.__module__.startswith("mmer_fairseq.models.")
