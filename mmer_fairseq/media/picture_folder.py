@@ -21,8 +21,8 @@ from mmer_fairseq.media.files import PathLike, place
 
 ENDINGS = (".jpg", ".jpeg", ".png")
 
-# Folders whose names are remembered: about 20 bytes a picture.
-_REMEMBERED = 256
+# Folders whose names are remembered, more than Aff-Wild2 has: about 20 bytes a picture.
+_REMEMBERED = 1024
 
 _WHAT = "a folder of numbered pictures (00001.jpg, 00002.jpg, …; .jpg, .jpeg or .png)"
 
