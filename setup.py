@@ -26,6 +26,7 @@ setup(
         "torchvision",
         "av>=12",
         "matplotlib",
+        "pillow",
         "pyyaml",
         "regex",
         "safetensors",

@@ -33,7 +33,8 @@ def signal_options(
     """
     clip = next(c for split in corpus.splits for c in corpus.clips(split) if _has_signal(c))
     recorded = corpus.description.physio_rate
-    _, channels, found = series_shape(clip.media["physio"], rate=recorded or None, where=clip.where)
+    names = corpus.description.physio_channels
+    _, channels, found = series_shape(clip.media["physio"], recorded or None, clip.where, names)
     rate = wanted or found or 0.0
     if not found and (wanted or over_time):
         raise InputError.of(
@@ -46,7 +47,7 @@ def signal_options(
         options,
         physio_rate=recorded or None,
         physio_to_rate=rate or None,
-        physio_channels=corpus.description.physio_channels,
+        physio_channels=names,
     )
     return options, rate, channels
 

@@ -18,7 +18,8 @@ from mmer_fairseq.corpus.subsequences import Stretch, SubsequenceReader, Subsequ
 _SPEC = importlib.util.spec_from_file_location(
     "media_conftest", Path(__file__).resolve().parents[1] / "media" / "conftest.py"
 )
-assert _SPEC is not None and _SPEC.loader is not None
+assert _SPEC is not None
+assert _SPEC.loader is not None
 kit = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(kit)
 

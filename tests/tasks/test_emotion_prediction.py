@@ -114,7 +114,7 @@ def test_a_store_takes_the_place_of_the_medium(toy, tmp_path):
         task(tmp_path / "toy", features="video=mine")
     with pytest.raises(InputError, match="expected identity or standardise for stored features"):
         task(tmp_path / "toy", features="audio=mine", audio_encoder="logmel")
-    with pytest.raises(InputError, match="--features: expected one store for audio; found mine and mine"):
+    with pytest.raises(InputError, match="--features: expected different stores for audio; found mine twice"):
         task(tmp_path / "toy", features="audio=mine,audio=mine")
     description = tmp_path / "toy" / "corpus.yaml"
     description.write_text(description.read_text().replace("modality: audio", "modality: video"))
