@@ -42,6 +42,15 @@ _LAYER = {
 _HEADS = {"vregressor": 0, "aregressor": 1}
 _HEAD = {"0.weight": "hidden_weight", "0.bias": "hidden_bias", "3.weight": "weight", "3.bias": "bias"}
 _PRETRAINER = {"regressor.0": "head.dense", "regressor.3": "head.out_proj"}
+#: Backbones that the original saves, one file each; ``all_backbones.pt`` has them all under these prefixes.
+BACKBONES = ("vision_r2d1", "vision_i3d", "audio_resnet18")
+ALL_BACKBONES = "all_backbones"
+#: The layer over the flattened map of ``vision_r2d1``, in a file of its own.
+FLATTEN = "vision_r2d1_fc"
+#: I3D's heads, which nothing uses, and a second list of the same convolutions.
+_UNUSED = re.compile(
+    r"i3d_WSDDA\.logits\.|predictions\.|vregressor\.|aregressor\.|temporal\.network\.\d+\.net\."
+)
 WHAT = "a fusion_w.pt or backbone_pretrainer_w.pt of the original JMT"
 
 
@@ -182,6 +191,30 @@ def left_out(state: Mapping[str, Tensor], modality: str = "") -> dict[str, int]:
         for prefix in unused
     }
     return {prefix: count for prefix, count in counts.items() if count}
+
+
+def backbones(states: Mapping[str, Mapping[str, Tensor]]) -> dict[str, tuple[dict[str, Tensor], int]]:
+    """The backbones among the files of a run.
+
+    Args:
+        states: name of a file without ``.pt`` → its tensors.
+
+    Returns:
+        Name of the backbone → its tensors without prefix (with ``vision_r2d1_fc.`` where there is that layer), and how
+        many tensors nothing uses and are left out. Each is what ``mmer_fairseq.encoders`` reads.
+    """
+    together = states.get(ALL_BACKBONES, {})
+    found = {}
+    for name in (*BACKBONES, FLATTEN):
+        inner = {key[len(name) + 1 :]: x for key, x in together.items() if key.startswith(f"{name}.")}
+        found[name] = dict(states.get(name) or inner)
+    if found["vision_r2d1"]:
+        found["vision_r2d1"].update({f"{FLATTEN}.{key}": x for key, x in found[FLATTEN].items()})
+    kept = {
+        name: {key: x for key, x in found[name].items() if name != "vision_i3d" or not _UNUSED.match(key)}
+        for name in BACKBONES
+    }
+    return {name: (state, len(found[name]) - len(state)) for name, state in kept.items() if state}
 
 
 def matrix(state: Mapping[str, Tensor], name: str, where: object) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmer_fairseq.checkpoints import fairseq_form
-from mmer_fairseq.cli import _convert_auxformer, _convert_sse_ft
+from mmer_fairseq.cli import _convert_auxformer, _convert_jmt, _convert_sse_ft
 from mmer_fairseq.errors import InputError
 
 HELP = "bring in a checkpoint of an original repository"
@@ -28,14 +28,26 @@ model of v1. The result computes what the original does, its treatment of paddin
 
   mmer convert --from auxformer final_head.pt auxformer.pt --statistics train_norm_stat.pkl
   fairseq-validate CORPUS --user-dir mmer_fairseq --task emotion_prediction --path auxformer.pt \\
-      --features audio=wav2vec2,video=emoca"""
+      --features audio=wav2vec2,video=emoca
+
+JMT: the folder SavedWeights of a run, or its fusion_w.pt or backbone_pretrainer_w.pt alone. The backbones are written
+beside NEW, as NEW.vision_r2d1.pt, NEW.vision_i3d.pt and NEW.audio_resnet18.pt, for mmer extract; NEW predicts
+valence and arousal from the features that they give. The baseline NONE attends over the batch, as in the original; to
+correct that, add --model-overrides "{'original_behaviour': False}" to fairseq-validate.
+
+  mmer convert --from jmt exps/id_1/SavedWeights jmt.pt
+  fairseq-validate CORPUS --user-dir mmer_fairseq --task emotion_prediction --path jmt.pt \\
+      --features video=r2plus1d,audio=resnet18+wavlm"""
 
 #: System → its own flags and their defaults.
 _OWN: dict[str, dict[str, Any]] = {
     "sse-ft": {"keep_encoders": False},
-    "auxformer": {"heads": 10, "no_attention_mask": False, "statistics": None},
+    "auxformer": {"heads": None, "no_attention_mask": False, "statistics": None},
+    "jmt": {"heads": None, "modality": None},
 }
-SYSTEMS = {"sse-ft": _convert_sse_ft.run, "auxformer": _convert_auxformer.run}
+#: System → attention heads where the user says nothing.
+_HEADS = {"auxformer": 10, "jmt": 1}
+SYSTEMS = {"sse-ft": _convert_sse_ft.run, "auxformer": _convert_auxformer.run, "jmt": _convert_jmt.run}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,13 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sse_ft = parser.add_argument_group("SSE-FT")
     sse_ft.add_argument("--keep-encoders", action="store_true", help="also write its frozen encoders")
-    auxformer = parser.add_argument_group("AuxFormer")
-    auxformer.add_argument(
+    shared = parser.add_argument_group("AuxFormer and JMT")
+    shared.add_argument(
         "--heads",
         type=int,
-        default=10,
-        help="attention heads, which the file does not tell (default: %(default)s)",
+        help="attention heads, which the files do not tell (default: AuxFormer 10, JMT 1)",
     )
+    auxformer = parser.add_argument_group("AuxFormer")
     auxformer.add_argument(
         "--no-attention-mask",
         action="store_true",
@@ -67,14 +79,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="train_norm_stat.pkl (default: beside OLD, if it is there)",
     )
+    jmt = parser.add_argument_group("JMT")
+    jmt.add_argument(
+        "--modality",
+        choices=["video", "audio"],
+        help="stream of a pretrained head (default: that of the backbones beside it)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Convert one checkpoint and say what was done with each part of it."""
     fairseq_form.refuse_existing(args.new)
     for system, flags in _OWN.items():
+        others = {name: default for name, default in flags.items() if name not in _OWN[args.system]}
         given = [
-            f"--{name.replace('_', '-')}" for name, default in flags.items() if getattr(args, name) != default
+            f"--{name.replace('_', '-')}"
+            for name, default in others.items()
+            if getattr(args, name) != default
         ]
         if system != args.system and given:
             raise InputError.of(
@@ -83,4 +104,6 @@ def run(args: argparse.Namespace) -> int:
                 found=", ".join(given),
                 remedy="leave them out",
             )
+    if args.heads is None:
+        args.heads = _HEADS.get(args.system)
     return SYSTEMS[args.system](args)

@@ -13,11 +13,12 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
 
@@ -77,9 +78,26 @@ def compare(plain: PlainJMT, ours: JMT, streams: Mapping[str, Tensor], target: T
     gradients = max(
         float((p.grad - expected[n]).abs().max() / expected[n].abs().max().clamp(min=1e-12))
         for n, p in ours.named_parameters()
-        if p.grad is not None
     )
-    return float((outputs[0] - outputs[1]).abs().max()), gradients
+    return float((outputs[0] - outputs[1]).detach().abs().max()), gradients
+
+
+def step(
+    network: nn.Module,
+    run: Callable[[Any, Mapping[str, Tensor]], Tensor],
+    streams: Mapping[str, Tensor],
+    target: Tensor,
+) -> Callable[[], None]:
+    """One training step as a function without arguments."""
+    # what nothing uses has no gradient and is not stepped
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9, nesterov=True)
+
+    def once() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss_of(run(network, streams), target).backward()
+        optimizer.step()
+
+    return once
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -119,19 +137,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"threads   {threads}")
         report(take_turns(ways, repeats=args.repeats))
     return 0 if agree else 1
-
-
-def step(network, run, streams, target):
-    """One training step as a function without arguments."""
-    # what nothing uses has no gradient and costs no step
-    optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9, nesterov=True)
-
-    def once() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        loss_of(run(network, streams), target).backward()
-        optimizer.step()
-
-    return once
 
 
 if __name__ == "__main__":
