@@ -207,6 +207,17 @@ def test_foreign_files(published, tmp_path):
         build_encoder(spec(path), 0)
 
 
+def test_safetensors(tmp_path):
+    from safetensors.torch import save_file
+
+    torch.manual_seed(5)
+    state = build_encoder(spec("random"), 0).state_dict()
+    save_file({name[len("body.") :]: x for name, x in state.items()}, tmp_path / "x.safetensors")
+    encoder = build_encoder(spec(tmp_path / "x.safetensors"), 0)
+    assert encoder.frozen
+    assert all(torch.equal(x, state[name]) for name, x in encoder.state_dict().items())
+
+
 def test_other_rates():
     with pytest.raises(
         InputError, match=r"sampling rate in Hz .* of 44100, .*; found 16000\. Set it to 44100"
