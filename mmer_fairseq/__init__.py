@@ -1,6 +1,6 @@
 """Multimodal emotion recognition for fairseq: what ``--user-dir mmer_fairseq`` imports.
 
-With fairseq loaded, importing the package registers its task, criterion and models. Without fairseq the
+With fairseq loaded, importing the package registers its task, criterion, schedule and models. Without fairseq the
 rooms below are plain PyTorch and nothing is registered until :func:`register` is called.
 """
 
@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 
 def register() -> None:
-    """Register task, criterion and every model with fairseq. Calling it twice does no harm.
+    """Register task, criterion, schedule and every model with fairseq. Calling it twice does no harm.
 
     fairseq itself scans ``tasks/`` and ``models/`` of a user-dir only when it is the first to import the
     package; a program that imported us before must come through here.
@@ -22,7 +22,7 @@ def register() -> None:
     from mmer_fairseq import compat
 
     compat.apply()
-    for room in ("criterions", "tasks", "models"):
+    for room in ("criterions", "optim", "tasks", "models"):
         package = importlib.import_module(f"{__name__}.{room}")
         for module in pkgutil.iter_modules(package.__path__):
             if not module.name.startswith("_"):
