@@ -207,7 +207,7 @@ def _prepare(
     spec = StreamSpec(
         modality,
         form,
-        f"{encoder_name}:{path if entry.default else Path(path).absolute()}",  # a set is no path
+        f"{encoder_name}:{_absolute(path)}",
         frozen=True,
         rate=rate,
         vocab_size=tokens if form == "tokens" else 0,
@@ -215,6 +215,14 @@ def _prepare(
         chunk=subsequences.chunk(form, corpus.label_space.rate, rate) if subsequences is not None else 0,
     )
     built = build_encoder(spec, 0)
+    untrained = getattr(built, "untrained", "")
+    if untrained:
+        raise InputError.of(
+            where="--encoder",
+            expected="an encoder with trained weights",
+            found=f"'{encoder}', in which {untrained} would be random",
+            remedy="name a file with weights, or train it with the model",
+        )
     if form == "tokens" and options.tokenizer is None:  # a corpus of ids: those of the encoder
         options = replace(options, vocab_size=getattr(built, "vocab_size", options.vocab_size))
     made = Made(
@@ -234,6 +242,12 @@ def _prepare(
     # a clip may be hours long: each is a shard
     plan = Plan(folder, made, clips, batch_size, corpus.directory, shard_clips=1, steps=steps)
     return Job(plan, spec, options, device, subsequences, corpus.label_space.rate), built
+
+
+def _absolute(path: str) -> str:
+    """A path as it is from any folder; names of sets and of published weights stay as they are."""
+    file = path.rpartition("@")[0] or path
+    return str(Path(path).absolute()) if Path(file).exists() or Path(path).exists() else path
 
 
 def _check_traces(corpus: Corpus, modality: str) -> None:

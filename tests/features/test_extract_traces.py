@@ -98,3 +98,12 @@ def test_words_have_no_place_in_time(corpus, wav2vec):
     assert str(error.value) == (
         "--subseq-length: expected sound or picture; found text, whose words have no place in time. Leave it out."
     )
+
+
+def test_untrained_weights_make_no_store(corpus):
+    with pytest.raises(InputError) as error:
+        run(corpus, Path(), encoder="resnet18:random")
+    assert str(error.value) == (
+        "--encoder: expected an encoder with trained weights; found 'resnet18:random', in which the network would be "
+        "random. Name a file with weights, or train it with the model."
+    )
