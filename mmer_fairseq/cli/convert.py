@@ -37,7 +37,7 @@ correct that, add --model-overrides "{'original_behaviour': False}" to fairseq-v
 
   mmer convert --from jmt exps/id_1/SavedWeights jmt.pt
   fairseq-validate CORPUS --user-dir mmer_fairseq --task emotion_prediction --path jmt.pt \\
-      --features video=r2plus1d,audio=resnet18+wavlm"""
+      --features video=r2plus1d,audio=resnet18,audio=wavlm"""
 
 #: System → its own flags and their defaults.
 _OWN: dict[str, dict[str, Any]] = {

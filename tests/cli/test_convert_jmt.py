@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from fairseq.checkpoint_utils import load_checkpoint_to_cpu
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 
 import mmer_fairseq
 from mmer_fairseq.cli.main import main
+from mmer_fairseq.corpus.importers.arrays import Labels, import_arrays
 from mmer_fairseq.encoders.base import StreamSpec
 
 mmer_fairseq.register()
@@ -52,6 +55,40 @@ def load(path: Path, parts: dict[str, tuple[int, ...]], **widths: int) -> nn.Mod
 def predict(model: nn.Module, **streams: Tensor) -> list[Tensor]:
     lengths = {m: torch.full((len(x),), x.shape[1]) for m, x in streams.items()}
     return list(model(streams, lengths)["logits"].unbind(2))
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_fairseq_scores_traces_like_the_original(tmp_path: Path, command):
+    torch.manual_seed(0)
+    fusion, joined = PLAIN["PlainJMT"](dim=DIM, heads=2), PLAIN["PlainIntra"](DIM, 2, 1, other=OTHER)
+    files = {"fusion_w": fusion, "transformer_audio_modality_fusion": joined}
+    folder = save(tmp_path / "SavedWeights", files)
+    random = np.random.default_rng(0)
+    stores = {"r": ("video", DIM), "s": ("audio", DIM), "w": ("audio", OTHER)}
+    given = {n: random.normal(size=(4, 8, dim)).astype("f4") for n, (_, dim) in stores.items()}
+    traces = list(random.uniform(-1, 1, (4, 8, 2)))
+    import_arrays(
+        tmp_path / "corpus",
+        ids=["c0", "c1", "c2", "c3"],
+        labels=Labels(traces, kind="trace", name="affect", names=("valence", "arousal"), rate=2.0),
+        splits=["train", "train", "valid", "test"],
+        features={n: (m, list(given[n])) for n, (m, _) in stores.items()},
+        rates=dict.fromkeys(stores, 2.0),
+    )
+    assert convert(folder, tmp_path / "new.pt", "--heads", 2) == 0
+    command([
+        "fairseq-validate", tmp_path / "corpus", "--user-dir", "mmer_fairseq", "--task", "emotion_prediction", "--cpu",
+        "--path", tmp_path / "new.pt", "--valid-subset", "test", "--batch-size", 4, "--seq-length", 8,
+        "--subseq-length", 1, "--dilation", 1, "--features", "video=r,audio=s,audio=w",
+        "--save-predictions", tmp_path / "scores.tsv",
+    ])  # fmt: skip
+    r, s, w = (torch.from_numpy(given[n][3:]) for n in stores)
+    expected = torch.stack(fusion(joined(s, w), r), dim=-1)[0].clamp(-1, 1)
+    with open(tmp_path / "scores.tsv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    found = [[float(row[f"score_{name}"]) for name in ("valence", "arousal")] for row in rows]
+    np.testing.assert_allclose(np.clip(found, -1, 1), expected.numpy(), atol=2e-5)
 
 
 def backbones() -> dict[str, nn.Module]:
