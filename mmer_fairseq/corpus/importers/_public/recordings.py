@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Callable
 
@@ -94,6 +94,23 @@ def recordings(
         )
     empty = [clip for clip, size in sizes.items() if not size]
     return {clip: path for clip, path in found.items() if sizes[clip]}, empty
+
+
+def there(paths: Mapping[str, Path]) -> tuple[dict[str, Path], list[str]]:
+    """Which of the files that clips should have are there; several clips may share one.
+
+    Args:
+        paths: clip → file.
+
+    Returns:
+        The file of each clip that has one, and the clips whose file is empty (those are not in the first).
+
+    Raises:
+        InputError: a file cannot be looked at.
+    """
+    sizes = {path: _size(path) if path.is_file() else -1 for path in set(paths.values())}
+    found = {clip: path for clip, path in paths.items() if sizes[path] > 0}
+    return found, [clip for clip, path in paths.items() if sizes[path] == 0]
 
 
 def _size(path: Path) -> int:

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
 from mmer_fairseq.corpus.faults import hint
 from mmer_fairseq.corpus.importers._public.left_out import LeftOut
@@ -16,6 +16,8 @@ from mmer_fairseq.corpus.write import write_corpus, writing
 from mmer_fairseq.errors import InputError
 
 SPLITS = ("train", "valid", "test")
+
+Said = TypeVar("Said")
 
 
 def add_shared(parser: argparse.ArgumentParser, root: str) -> None:
@@ -46,9 +48,12 @@ def add_shared(parser: argparse.ArgumentParser, root: str) -> None:
 
 
 def without(
-    unwanted: Sequence[str], media: Mapping[str, dict[str, str]], left_out: LeftOut
-) -> dict[str, dict[str, str]]:
-    """The clips besides those of ``--leave-out``.
+    unwanted: Sequence[str],
+    media: Mapping[str, Said],
+    left_out: LeftOut,
+    known: str = "clips with recordings",
+) -> dict[str, Said]:
+    """The clips besides those of ``--leave-out``, which must be ``known`` (what they are, for the message).
 
     Raises:
         InputError: one of them is no clip.
@@ -57,7 +62,7 @@ def without(
         if clip not in media:
             raise InputError.of(
                 where="--leave-out",
-                expected="clips with recordings",
+                expected=known,
                 found=f"'{clip}'",
                 remedy=hint(clip, media, "correct the name"),
             )

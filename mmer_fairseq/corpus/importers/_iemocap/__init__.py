@@ -1,0 +1,1 @@
+"""Parts of ``mmer import iemocap``: names, evaluations and transcripts, media, splits."""
