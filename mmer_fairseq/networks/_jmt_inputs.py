@@ -52,9 +52,11 @@ class Inputs:
 
     def placed(self, x: Tensor, positions: bool) -> Tensor:
         """[N, D] → each row divided by its length, and with a position of length 1 where that is asked for."""
-        # 1e-12 as in torch's normalize, but it is 0 in half precision
-        smallest = max(1e-12, torch.finfo(x.dtype).tiny)
-        x = x / torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=smallest).to(x.dtype)
+        norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+        # 1e-12 as in torch's normalize, but half precision has no such number; a row of zeros stays zeros, and its
+        # gradient is not multiplied by 1e12
+        norm = norm.clamp(min=max(1e-12, torch.finfo(x.dtype).tiny)).masked_fill(norm == 0, 1.0)
+        x = x / norm
         if not positions:
             return x
         table = torch.nn.functional.normalize(sinusoids(self.rows.steps, x.shape[1]), dim=1).to(x)

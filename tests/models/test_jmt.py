@@ -175,3 +175,20 @@ def test_clips_start_a_new_output_layer_alone(caplog: pytest.LogCaptureFixture):
     new.load_state_dict(old.state_dict(), model_cfg=None)
     assert "network.head.out_proj starts from its initial weights" in caplog.text
     assert torch.equal(new.network.head.dense.weight, old.network.head.dense.weight)
+
+
+@pytest.mark.parametrize("over_time", [True, False], ids=["traces", "clips"])
+@pytest.mark.parametrize(
+    "modalities", [("video",), ("audio", "video"), ("physio", "audio", "video")], ids=len
+)
+@pytest.mark.parametrize(("joint", "output"), VARIANTS)
+def test_no_layer_is_without_use(joint: str, output: str, modalities: tuple[str, ...], over_time: bool):
+    flags = {"joint_modalities": joint, "output_format": output, "parts": {}, "num_heads": 2, "outputs": 4}
+    model = build(*modalities, over_time=over_time, **flags).train()
+    assert model.modalities == tuple(m for m in ("video", "audio", "physio") if m in modalities)
+    logits = model(**batch(model, **({} if over_time else {"video": [2, 1, 3]})))["logits"]
+    assert logits.shape == ((3, logits.shape[1], 4) if over_time else (3, 4))
+    weights = torch.linspace(0.5, 1.5, logits.numel()).view_as(logits)
+    (logits * weights).sum().backward()
+    lacking = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert not lacking

@@ -159,6 +159,20 @@ def test_positions_have_length_one():
     torch.testing.assert_close((seen[0] - unit[0]).norm(dim=-1), torch.ones(4, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_rows_of_zeros_are_finite_in_every_precision(dtype: torch.dtype):
+    network = small().to(dtype)
+    given = {m: x.to(dtype) for m, x in streams(3, 5).items()}
+    given["video"][0, 2] = 0
+    given["video"].requires_grad_()
+    logits = run(network, given, video=[5, 3, 0], audio=[5, 3, 0])
+    logits.float().square().sum().backward()
+    assert logits.isfinite().all()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+    assert 0 < float(given["video"].grad[0, 2].abs().max()) < 100
+    assert not given["video"].grad[2].any()
+
+
 def test_streams_of_other_lengths_span_the_same_time():
     network = small("video", "audio", over_time=False)
     given = streams(2, 6)
