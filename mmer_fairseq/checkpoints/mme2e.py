@@ -113,8 +113,8 @@ def split_text(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str
 def to_network(state: Mapping[str, Tensor], modalities: tuple[str, ...], where: object) -> dict[str, Tensor]:
     """Give the tensors the names they have in our network.
 
-    Left out: the branches of modalities that it does not fuse, which the original has anyway; key biases of attention and
-    the bias of MESM's attention, which softmax does not see; the fusion weight of a single modality.
+    Left out: the branches of modalities that it does not fuse, which the original has anyway; key biases of attention
+    and the bias of MESM's attention, which softmax does not see; the fusion weight of a single modality.
 
     Args:
         state: the tensors of the network under their original names (:func:`split_text`).
