@@ -64,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
             f"{file}: {len(state)} tensors" + (f", {unused} that nothing uses left out" if unused else "")
         )
     print(
-        f"{args.new}: {', '.join(network.modalities)}; {network.goal}, {_variant(network)}width {network.dim}, "
+        f"{args.new}: {', '.join(network.modalities)}; {network.goal}, {_variant(network)}"
+        f"{settings.get('layers', 1)} layers of width {network.dim}, "
         f"{args.heads} heads, valence and arousal over time"
     )
     for remark in remarks:

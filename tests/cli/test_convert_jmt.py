@@ -142,8 +142,7 @@ def test_fairseq_computes_what_the_original_does(
     printed = capsys.readouterr().out
     variant = f"{joint}/{output}" if joint == "TRANSFORMER" else joint
     assert (
-        f"video, audio; training, {variant}, width 16, {heads} heads, valence and arousal over time"
-        in printed
+        f"video, audio; training, {variant}, {layers} layers of width 16, {heads} heads, valence" in printed
     )
     assert ("nothing uses it: mm_transformer.final_encoder (" in printed) == (joint == "TRANSFORMER")
     assert ("mm_transformer.gated_attention (33 numbers)" in printed) == (joint == "NONE")
@@ -171,7 +170,7 @@ def test_a_pretrained_head(width: int, told: bool, tmp_path: Path, capsys: pytes
     found = predict(load(tmp_path / "new.pt", {}, audio=width), audio=x)
     for ours, theirs in zip(found, expected):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
-    assert "audio; pretraining, width 16" in capsys.readouterr().out
+    assert "audio; pretraining, 1 layers of width 16" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("together", [True, False])
