@@ -54,17 +54,23 @@ def read_split_files(folder: str | Path, members: Mapping[str, Sequence[str]], w
         InputError: a file is missing or empty, or a line names what is not known or was named before.
     """
     folder = given_folder(folder, "the folder of the split files")
+    lists = {
+        split: listed_names(_split_file(folder, split), f"the ids of the {split} split") for split in SPLITS
+    }
+    unknown = [entry for entries in lists.values() for entry in entries if entry[0] not in members]
+    if unknown:
+        name, where = unknown[0]
+        others = f", and {count(len(unknown) - 1, 'line')} like it" if len(unknown) > 1 else ""
+        raise InputError.of(
+            where=where,
+            expected=what,
+            found=f"'{name}'{others}",
+            remedy=hint(name, members, "correct the line or remove it, or name the whole corpus"),
+        )
     splits: dict[str, str] = {}
     places: dict[str, str] = {}
-    for split in SPLITS:
-        for name, where in listed_names(_split_file(folder, split), f"the ids of the {split} split"):
-            if name not in members:
-                raise InputError.of(
-                    where=where,
-                    expected=what,
-                    found=f"'{name}'",
-                    remedy=hint(name, members, "correct the line or remove it, or name the whole corpus"),
-                )
+    for split, entries in lists.items():
+        for name, where in entries:
             for clip in members[name]:
                 if clip in splits:
                     raise InputError.of(

@@ -40,7 +40,13 @@ class Row:
         return value
 
 
-def read_rows(path: Path, what: str, required: Sequence[str] = (), delimiter: str = ",") -> list[Row]:
+def read_rows(
+    path: Path,
+    what: str,
+    required: Sequence[str] = (),
+    delimiter: str = ",",
+    bare: Sequence[str] = (),
+) -> list[Row]:
     """Read a CSV file.
 
     Args:
@@ -48,6 +54,7 @@ def read_rows(path: Path, what: str, required: Sequence[str] = (), delimiter: st
         what: what it is, for messages ("the table of votes").
         required: columns it must have.
         delimiter: between cells.
+        bare: the columns, where the file may have no header: that is so when its first cell is a number.
 
     Returns:
         Its rows; lines without anything are passed over.
@@ -67,6 +74,8 @@ def read_rows(path: Path, what: str, required: Sequence[str] = (), delimiter: st
     if not lines:
         remedy = "take the file anew from its source"
         raise InputError.of(where=path, expected=what, found="no cell that is filled", remedy=remedy)
+    if bare and number(lines[0][1][0]) is not None:
+        lines.insert(0, (1, tuple(bare)))
     (first, header), *rest = lines
     missing = [column for column in required if column not in header]
     if missing:
