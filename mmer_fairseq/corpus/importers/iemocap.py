@@ -57,10 +57,10 @@ NO_SCORE = "0"
 EPILOG = f"""DIR is IEMOCAP_full_release. Ask for it at {LINK} (a release form; for research).
 
 Read are, in DIR/Session1 … DIR/Session5:
-  {EVALUATIONS}/<dialogue>.txt     [start - end], utterance, emotion, [valence, activation, dominance]
-  {TRANSCRIPTS}/<dialogue>.txt   utterance [start-end]: words
-  {FILMS}/<dialogue>.avi          video of both speakers side by side
-  {SOUNDS}/<dialogue>.wav               sound, one channel for each speaker's microphone
+  {EVALUATIONS}/<dialogue>.txt        [start - end], utterance, emotion, [valence, activation, dominance]
+  {TRANSCRIPTS}/<dialogue>.txt       utterance [start-end]: words
+  {FILMS}/<dialogue>.avi             video of both speakers side by side
+  {SOUNDS}/<dialogue>.wav                  sound, one channel for each speaker's microphone
   {SENTENCES}/<dialogue>/<utterance>.wav   sound of one utterance
 The column 'side' says in which half of the picture the speaker is, left or right; nothing reads it.
 

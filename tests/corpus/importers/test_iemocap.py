@@ -317,6 +317,9 @@ def test_the_paper_s_split_shares_speakers(
     both = sorted(found["train"] & found["test"])
     assert shared[0].startswith(f"train and test share {len(both)} speakers ({both[0]}, ")
     assert shared[0].endswith(f" and 5 dialogues ({', '.join(DIALOGUES)})")
+    assert (
+        "test scores of this split are of voices known from training: --folds holds speakers out\n" in printed
+    )
     assert f"1 clip left out, in none of the split files: {FIRST}\n" in printed
     corpus = Corpus.load(tmp_path / "out", "emotion6")
     assert {clip.id for clip in corpus.clips("test")} == set(TEST)

@@ -55,9 +55,15 @@ def make_splits(args: argparse.Namespace, names: Mapping[str, Name], left_out: L
         of_speaker = _folds(args, sorted({name.speaker for name in names.values()}))
         splits = {clip: of_speaker[name.speaker] for clip, name in names.items()}
     speakers = {clip: name.speaker for clip, name in names.items()}
-    tell_shared(
-        splits, {"speaker": speakers, "dialogue": {c: n.dialogue for c, n in names.items()}}, left_out
+    dialogues = {clip: name.dialogue for clip, name in names.items()}
+    tell_shared(splits, {"speaker": speakers, "dialogue": dialogues}, left_out)
+    known, tested = (
+        {speakers[c] for c, split in splits.items() if split == one} for one in ("train", "test")
     )
+    if known & tested:
+        left_out.notes.append(
+            "test scores of this split are of voices known from training: --folds holds speakers out"
+        )
     return splits
 
 
