@@ -37,7 +37,7 @@ def rename(
     if unknown:
         raise InputError.of(
             where=where,
-            expected=f"the tensors of an {system} checkpoint",
+            expected=f"the tensors of a checkpoint of {system}",
             found=f"{len(unknown)} unknown ({', '.join(unknown[:3])}{', …' if len(unknown) > 3 else ''})",
             remedy=f"name a checkpoint of the original {system} repository",
         )

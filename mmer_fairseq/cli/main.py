@@ -7,6 +7,7 @@ import importlib
 import logging
 import pkgutil
 import sys
+import warnings
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -70,6 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     # importing all commands to run one would cost seconds
     arguments = build_parser(words[0] if words and words[0] in known else None).parse_args(words)
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr)
+    logging.getLogger("fairseq").setLevel(
+        logging.WARNING
+    )  # it tells of optional packages and of its iterators
+    warnings.filterwarnings("ignore", message=r"`torch\.jit\.", category=FutureWarning)  # fairseq's own code
     try:
         return int(arguments.run_command(arguments) or 0)
     except InputError as error:

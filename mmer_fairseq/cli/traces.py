@@ -41,7 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--form", default="csv", choices=["csv", "aff-wild2"], help="of the files (default: csv)"
     )
-    parser.add_argument("--draw", type=int, default=4, metavar="N", help="clips to draw (default: 4)")
+    parser.add_argument(
+        "--draw", type=int, default=4, metavar="N", help="draw the first N clips (default: 4)"
+    )
+    parser.add_argument("--clips", metavar="ID[,ID…]", help="draw these clips instead")
     parser.add_argument(
         "--batch-size", type=int, default=32, metavar="N", help="windows at once (default: 32)"
     )
@@ -76,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
     trained = _load(args, args.split)
     labels, metric = trained.task.labels, trained.criterion.metrics
     plain, smoothed = metric.zeros(), metric.zeros()
+    wanted = _wanted(args, trained.dataset.clips)
     drawn: list[tuple[str, float, Any, Any]] = []
     count = 0
     with TraceWriter(args.form, out, labels) as writer:
@@ -86,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
                 for key, value in metric.sums(values[None], trace.target[None]).items():
                     sums[key] += value
             writer.add(trace, final)
-            if len(drawn) < args.draw:
+            if trace.clip.id in wanted if wanted else len(drawn) < args.draw:
                 drawn.append((trace.clip.id, trace.rate, final.numpy(), trace.target.numpy()))
     scores = {"as predicted": metric.compute(plain)}
     if widths is not None:
@@ -97,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         last = list(scores.values())[-1]
         known = float(plain["n"].sum())
         title = f"{args.split}" + (f", CCC over {count} clips {last['ccc']:.3f}" if known else "")
-        canvas.save(traces_figure(drawn, labels.names, title=title), out / PICTURE)
+        canvas.save(traces_figure(drawn, labels.names, title=title, limits=labels.range), out / PICTURE)
         print(out / PICTURE)
     print(writer.result)
     return 0
@@ -112,6 +116,20 @@ def _check(args: argparse.Namespace) -> None:
                 found=getattr(args, name),
                 remedy="correct it or leave the flag out",
             )
+
+
+def _wanted(args: argparse.Namespace, clips: Sequence[Any]) -> set[str]:
+    """The clips of ``--clips``."""
+    wanted = {name.strip() for name in (args.clips or "").split(",") if name.strip()}
+    unknown = sorted(wanted - {clip.id for clip in clips})
+    if unknown:
+        raise InputError.of(
+            where="--clips",
+            expected=f"ids of clips in {args.split}",
+            found=", ".join(unknown),
+            remedy="correct the ids, or choose another --split",
+        )
+    return wanted
 
 
 def _make(folder: Path) -> None:

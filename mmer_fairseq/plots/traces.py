@@ -18,7 +18,11 @@ _POINTS = 4000
 
 
 def traces_figure(
-    clips: Sequence[tuple[str, float, np.ndarray, np.ndarray]], names: Sequence[str], *, title: str
+    clips: Sequence[tuple[str, float, np.ndarray, np.ndarray]],
+    names: Sequence[str],
+    *,
+    title: str,
+    limits: tuple[float, float] | None = None,
 ) -> Figure:
     """A row a clip, a column a dimension: the labels and what a model predicts for them.
 
@@ -26,6 +30,7 @@ def traces_figure(
         clips: (clip id, steps a second in Hz, prediction [T, N], target [T, N] with NaN where there is no label).
         names: of the N dimensions.
         title: of the picture.
+        limits: lowest and highest value of a label (None: as far as the lines go).
     """
     figure = new_figure(6.0 * len(names), 1.0 + 2.1 * len(clips))
     figure.suptitle(title)
@@ -36,11 +41,14 @@ def traces_figure(
             _draw(axes, rate, prediction[:, column], target[:, column])
             axes.set_title(clip, loc="left", fontsize="medium")
             axes.set_ylabel(name)
-        grid[row, 0].margins(x=0.01)
+            axes.margins(x=0.01)
+            if limits is not None:
+                margin = 0.03 * (limits[1] - limits[0])
+                axes.set_ylim(limits[0] - margin, limits[1] + margin)
     for axes in grid[-1]:
         axes.set_xlabel("seconds")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=3)
+    shown = {label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels())}
+    figure.legend(shown.values(), shown.keys(), frameon=False, loc="outside lower center", ncols=3)
     return figure
 
 

@@ -62,7 +62,7 @@ def test_an_unknown_tensor_is_refused():
         with pytest.raises(InputError) as error:
             to_network({**original(), name: torch.zeros(1)}, "old.pt")
         assert str(error.value) == (
-            f"old.pt: expected the tensors of an SSE-FT checkpoint; found 1 unknown ({name}). "
+            f"old.pt: expected the tensors of a checkpoint of SSE-FT; found 1 unknown ({name}). "
             "Name a checkpoint of the original SSE-FT repository."
         )
 

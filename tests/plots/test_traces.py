@@ -12,7 +12,7 @@ def test_a_row_a_clip_a_column_a_dimension_and_holes_are_marked(tmp_path):
     target = np.stack([np.linspace(-1, 1, 50), np.zeros(50)], axis=1)
     target[10:20] = np.nan
     clips = [("a", 10.0, target + 0.1, target), ("b", 5.0, np.zeros((9000, 2)), np.zeros((9000, 2)))]
-    figure = traces_figure(clips, ["valence", "arousal"], title="test, CCC 0.9")
+    figure = traces_figure(clips, ["valence", "arousal"], title="test, CCC 0.9", limits=(-1, 1))
     assert len(figure.axes) == 4
     first = figure.axes[0]
     label, prediction = first.lines
@@ -22,6 +22,7 @@ def test_a_row_a_clip_a_column_a_dimension_and_holes_are_marked(tmp_path):
     assert not figure.axes[2].collections
     assert len(figure.axes[2].lines[0].get_xdata()) == 4500
     assert [axes.get_ylabel() for axes in figure.axes] == ["valence", "arousal"] * 2
+    assert figure.axes[0].get_ylim() == (-1.06, 1.06)
     assert figure.legends[0].get_texts()[2].get_text() == "no label"
     save(figure, tmp_path / "t.png")
     assert (tmp_path / "t.png").stat().st_size > 10000

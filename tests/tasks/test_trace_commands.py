@@ -136,6 +136,17 @@ def test_traces_are_written_smoothed_and_drawn(trained, command, tmp_path):
     assert float(shown[1]) == pytest.approx(ccc(x[~np.isnan(y)], y[~np.isnan(y)]), abs=6e-4)
 
 
+def test_clips_to_draw_must_be_there(trained, command, tmp_path):
+    data, checkpoint = trained
+    words = ["mmer", "traces", data, "--path", checkpoint, "--cpu", "--out", tmp_path / "t", "--clips", "a,b"]
+    done = command(words, ok=False)
+    assert done.returncode == 2
+    assert (
+        "--clips: expected ids of clips in test; found a, b. Correct the ids, or choose another"
+        in done.stderr
+    )
+
+
 def test_the_form_of_the_challenge(trained, command, tmp_path):
     data, checkpoint = trained
     words = ["mmer", "traces", data, "--path", checkpoint, "--cpu", "--form", "aff-wild2", "--draw", 0]
