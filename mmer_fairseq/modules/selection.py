@@ -23,8 +23,8 @@ class Selection(nn.Module):
 
     Training is straight-through: kept features pass unchanged, but gradients flow as if each were multiplied with its
     attention, relative to the image's mean over kept sites as a constant. A kept site whose features help gains
-    attention, one that does not loses it and is dropped in the end. A clip without text is selected by its images
-    alone.
+    attention, one that does not loses it and is dropped in the end. Features are detached there, so that they do not
+    change to gain attention; the text's vector is trained to guide. A clip without text is selected by its images alone.
     """
 
     def __init__(self, channels: int, text_dim: int) -> None:
@@ -57,10 +57,13 @@ class Selection(nn.Module):
         """
         images, places = sites.mask.shape[0], sites.mask[0].numel()
         with torch.set_grad_enabled(torch.is_grad_enabled() and trained):
-            hidden = self.site(rows)
+            hidden = self.site(rows.detach())
             if self.guide is not None and guide is not None:
                 own = self.guide(guide).index_select(0, clips)  # [N, C]
-                hidden = hidden + own.index_select(0, sites.index // places)
+                if len(rows) == images * places:
+                    hidden = (hidden.view(images, places, -1) + own[:, None]).flatten(0, 1)
+                else:
+                    hidden = hidden + own.index_select(0, sites.index // places)
             scores = self.score(hidden.tanh()).squeeze(1).float()
             spread = scores.new_full((images * places,), float("-inf"))
             attention = spread.index_copy(0, sites.index, scores).view(images, places).softmax(dim=1)

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmer_fairseq.modules.norm_pool import NormReluPool
+
 #: Channels of the first layers, and of the three stages behind them.
 STEM, STAGES = 64, (128, 256, 512)
 #: Images are halved so many times.
@@ -39,13 +41,12 @@ class Stem(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, STEM, 5, padding=2)
-        self.norm = nn.BatchNorm2d(STEM)
+        self.norm = NormReluPool(STEM)
         self.blocks = nn.Sequential(VggBlock(STEM, STEM), VggBlock(STEM, STEM))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(x.contiguous(memory_format=torch.channels_last))
-        return self.blocks(F.max_pool2d(F.relu(self.norm(x), inplace=True), 2))
+        return self.blocks(self.norm(self.conv(x.contiguous(memory_format=torch.channels_last))))
 
 
 class DenseCNN(nn.Module):
