@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Callable
 
 from mmer_fairseq.encoders import (
+    albert,
     clips,
     embedding,
     fabnet,
+    face_pixels,
     frames,
     i3d,
     identity,
     logmel,
+    mel_pieces,
     opensmile,
     physio_cnn,
     r2plus1d,
@@ -105,6 +108,24 @@ ENCODERS: dict[str, Entry] = {
         sample_rate=opensmile.RATE,
         default=next(iter(opensmile.SETS)),
     ),
+    "mel_pieces": Entry(
+        "samples",
+        mel_pieces.build,
+        f"pieces of mel spectrograms for MME2E's CNN, {' or '.join(mel_pieces.SETS)}",
+        True,
+        sample_rate=mel_pieces.RATE,
+        default=mel_pieces.SETS[0],
+    ),
+    "face_pixels": Entry(
+        "frames",
+        face_pixels.build,
+        "pixels of small faces for MME2E's CNN",
+        True,
+        frame_size=face_pixels.SIZE,
+        frame_rate=2.0,
+        default="mme2e",
+    ),
+    "albert": Entry("tokens", albert.build, "ALBERT, folder of Hugging Face", True),
     "roberta": Entry("tokens", roberta.build, "RoBERTa, fairseq checkpoint (folder or model.pt)", True),
     "fabnet": Entry("frames", fabnet.build, "FAb-Net face encoder, its released .pth", True, frame_size=256),
     "r2plus1d": Entry(

@@ -23,8 +23,8 @@ class Selection(nn.Module):
 
     Training is straight-through: kept features pass unchanged, but gradients flow as if each were multiplied with its
     attention, relative to the image's mean over kept sites as a constant. A kept site whose features help gains
-    attention, one that does not loses it and is dropped in the end. Features are detached there, so that they do not
-    change to gain attention; the text's vector is trained to guide. A clip without text is selected by its images alone.
+    attention, one that does not loses it and is dropped in the end. Features are detached there, so that they do
+    not change to gain attention; the text is trained to guide. A clip without text is selected by its images alone.
     """
 
     def __init__(self, channels: int, text_dim: int) -> None:
