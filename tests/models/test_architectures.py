@@ -46,6 +46,11 @@ SMALL = {
         ("video", "audio", "text"),
         {"embed_dim": 16, "head_dim": 12, "num_heads": 2},
     ),
+    "mme2e": (
+        ("text", "audio", "video"),
+        {"trans_dim": 16, "trans_nlayers": 2, "trans_nheads": 2},
+    ),
+    "lf": (("text", "audio", "video"), {}),
 }
 OURS = sorted(
     name for name, model in MODEL_REGISTRY.items() if model.__module__.startswith("mmer_fairseq.models.")
