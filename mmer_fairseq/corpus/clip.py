@@ -35,6 +35,8 @@ class Clip:
         split: name of the split.
         rate: steps a second, in Hz, of this clip's trace and of the numbered pictures that are its video
             (None: as the label space says; see ``LabelSpace.rate_of`` and ``RawOptions.picture_rate``).
+        own_pictures: a folder of numbered pictures holds this clip alone and counts from its beginning (see
+            :attr:`picture_span`).
     """
 
     id: str
@@ -49,6 +51,12 @@ class Clip:
     where: str
     split: str
     rate: float | None = None
+    own_pictures: bool = False
+
+    @property
+    def picture_span(self) -> tuple[float | None, float | None]:
+        """``start`` and ``end`` as they crop a folder of numbered pictures: (None, None) where it is the clip."""
+        return (None, None) if self.own_pictures else (self.start, self.end)
 
     def has(self, modality: str) -> bool:
         """Whether the clip has this modality, as a file, as words or in a store."""

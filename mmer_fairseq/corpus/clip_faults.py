@@ -113,9 +113,10 @@ def _check_medium(clip: Clip, modality: str, decode: bool, text_form: str, optio
 def _check_folder(clip: Clip, path: str, decode: bool, rate: float) -> float:
     """Seconds of the clip in a folder of pictures; of these, the first is always decoded."""
     seconds = pictures_seconds(path, rate, clip.where)
-    numbers = crop_numbers(path, start=clip.start, end=clip.end, rate=rate, where=clip.where)
+    start, end = clip.picture_span
+    numbers = crop_numbers(path, start=start, end=end, rate=rate, where=clip.where)
     check_pictures(path, numbers if decode else numbers[:1], clip.where)
-    return min(seconds, seconds if clip.end is None else clip.end) - (clip.start or 0.0)
+    return min(seconds, seconds if end is None else end) - (start or 0.0)
 
 
 @lru_cache(maxsize=4096)

@@ -6,6 +6,8 @@ link: https://…            # optional
 media_root: .              # relative to corpus.yaml, or absolute
 text: words                # words | ids (RoBERTa's BPE ids)
 physio: {rate: 512, channels: [eda, ecg]}  # optional, both: Hz and channels of the biosignals
+pictures: {clock: clip}    # optional: folders of numbered pictures count from the beginning of their clip, and start
+                           # and end do not crop them (default: recording, which start and end crop)
 labels:                    # one or several label spaces; the first is the default
   emotion:   {kind: classes, column: emotion, classes: [neutral, happy], ignore: [xxx]}
   emotions:  {kind: multilabel, columns: [happy, sad]}
@@ -34,9 +36,10 @@ from mmer_fairseq.corpus.yamlfile import Lines, parse_yaml
 
 FILE = "corpus.yaml"
 TEXT_FORMS = ("words", "ids")
+CLOCKS = ("recording", "clip")
 
 REQUIRED = ("name", "labels")
-OPTIONAL = ("licence", "link", "media_root", "text", "physio", "features", "other_columns")
+OPTIONAL = ("licence", "link", "media_root", "text", "physio", "pictures", "features", "other_columns")
 STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
@@ -57,6 +60,7 @@ class Description:
         root_where: ``path:line`` of the media root.
         physio_rate: steps per second of the biosignals in Hz; 0: it does not say.
         physio_channels: what their channels are; (): it does not say.
+        picture_clock: what numbered pictures count from, the beginning of the ``recording`` or of the ``clip``.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Description:
     root_where: str = ""
     physio_rate: float = 0.0
     physio_channels: tuple[str, ...] = ()
+    picture_clock: str = CLOCKS[0]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -113,6 +118,7 @@ def parse_description(text: str, path: Path, fault: Fault) -> Description | None
         features=features,
         physio_rate=physio_rate,
         physio_channels=physio_channels,
+        picture_clock=_picture_clock(value, fields),
         other_columns=(*fields.words(value, "other_columns"), *_columns_of_faulty(spaces, labels)),
     )
     if not spaces and isinstance(value.get("labels"), dict):
@@ -138,6 +144,18 @@ def _physio(value: dict[str, Any], fields: Fields) -> tuple[float, tuple[str, ..
     if not channels and entry.get("channels") == []:
         fields.wrong((*at, "channels"), "a list of one entry at least", "an empty list", "name them")
     return rate or 0.0, channels
+
+
+def _picture_clock(value: dict[str, Any], fields: Fields) -> str:
+    at, entry = ("pictures",), value.get("pictures", {})
+    if not isinstance(entry, dict):
+        fields.wrong(at, "a mapping with 'clock'", shown(entry), "write {clock: clip}")
+        return CLOCKS[0]
+    fields.keys(entry, at, (), ("clock",))
+    clock = fields.text(entry, "clock", at=at, default=CLOCKS[0])
+    if clock not in CLOCKS:
+        fields.wrong((*at, "clock"), " or ".join(CLOCKS), repr(clock), "write one of them")
+    return clock
 
 
 def _columns_of_faulty(entries: Mapping[str, Any], spaces: Mapping[str, LabelSpace | None]) -> list[str]:

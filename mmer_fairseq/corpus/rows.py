@@ -167,6 +167,7 @@ class RowReader:
             where=where,
             split=split,
             rate=_rate(cells, where),
+            own_pictures=self.description.picture_clock == "clip",
         )
 
     def _stores(self, cell: str, modality: str, where: str) -> None:

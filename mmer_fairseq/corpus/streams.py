@@ -81,10 +81,11 @@ def read_stream(clip: Clip, modality: str, options: RawOptions) -> Tensor:
         rate, silent = options.sample_rate, options.allow_silent
         return load_sound(source, start=start, end=end, rate=rate, allow_silent=silent, where=where)
     if modality == "video" and is_picture_folder(source):
+        begin, stop = clip.picture_span
         return load_shown(
             source,
-            start=start,
-            end=end,
+            start=begin,
+            end=stop,
             rate=_picture_rate(clip, options),
             frame_rate=options.frame_rate,
             size=options.frame_size,
@@ -139,7 +140,8 @@ def stream_seconds(clip: Clip, modality: str, options: RawOptions = RawOptions()
     if modality == "physio":
         return max(0.0, series_shape(source, rate, clip.where)[0] / rate - start)
     if is_picture_folder(source):
-        return max(0.0, pictures_seconds(source, _picture_rate(clip, options), clip.where) - start)
+        seconds = pictures_seconds(source, _picture_rate(clip, options), clip.where)
+        return max(0.0, seconds - (clip.picture_span[0] or 0.0))
     return max(0.0, video_info(source, where=clip.where).seconds - start)
 
 

@@ -119,9 +119,10 @@ class SubsequenceReader:
         end = max(0, math.ceil(seconds * rate - 0.5) - 1)
         steps = np.minimum(self.subsequences.steps(stretch.targets).flatten(), end)
         begin = clip.start or 0.0
+        before = round((clip.picture_span[0] or 0.0) * rate)
 
         def numbered(wanted: np.ndarray) -> Tensor:
-            return load_pictures(path, wanted + round(begin * rate) + 1, size=size, where=clip.where)
+            return load_pictures(path, wanted + before + 1, size=size, where=clip.where)
 
         def decoded(first: int, last: int) -> Tensor:
             if is_picture_folder(path):

@@ -1,0 +1,78 @@
+"""``pictures: {clock: clip}``: folders of numbered pictures that start and end do not crop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmer_fairseq.corpus import Corpus
+from mmer_fairseq.corpus.clip_faults import inspect_clip
+from mmer_fairseq.corpus.streams import RawOptions, read_stream, stream_seconds
+from mmer_fairseq.corpus.subsequences import Stretch, SubsequenceReader, Subsequences
+from mmer_fairseq.errors import InputError
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    """A corpus of one clip from 3.3 s to 5.3 s, whose video is four pictures at 2 Hz, the third missing."""
+    (tmp_path / "v").mkdir()
+    for number in (1, 2, 4):
+        grey = Image.fromarray(np.full((8, 8, 3), 10 * number, dtype=np.uint8))
+        grey.save(tmp_path / "v" / f"{number:05d}.png")
+    (tmp_path / "train.tsv").write_text("id\tvideo\tstart\tend\trate\te\na\tv\t3.3\t5.3\t2\tx\n")
+
+    def make(pictures: str) -> Path:
+        labels = "labels: {e: {kind: classes, column: e, classes: [x]}}\n"
+        (tmp_path / "corpus.yaml").write_text(f"name: c\n{labels}{pictures}\n")
+        return tmp_path
+
+    return make
+
+
+def shown(pictures) -> list[int]:
+    return (pictures[:, 0, 0, 0] // 10).tolist()
+
+
+@pytest.mark.parametrize(("rate", "numbers"), [(None, [1, 2, 2, 4]), (2.0, [1, 2, 2, 4]), (1.0, [1, 2])])
+def test_the_pictures_are_the_clip(write, rate, numbers):
+    clip = Corpus.load(write("pictures: {clock: clip}")).clips("train")[0]
+    assert clip.picture_span == (None, None)
+    assert shown(read_stream(clip, "video", RawOptions(frame_rate=rate, frame_size=8))) == numbers
+    assert stream_seconds(clip, "video") == pytest.approx(2.0)
+    assert stream_seconds(replace(clip, end=None), "video") == 2.0
+    finding = partial(inspect_clip, decode=True, text_form="words")((clip, []))
+    assert (finding.faults, finding.seconds) == ([], 2.0)
+    reader = SubsequenceReader("video", RawOptions(frame_size=8), Subsequences(2, 1), 2)
+    assert shown(reader.read(clip, Stretch(np.array([1, 3]), 2.0))) == [1, 2, 2, 4]
+
+
+def test_without_it_the_clip_is_cut_from_the_recording(write):
+    clip = Corpus.load(write("")).clips("train")[0]
+    assert clip.picture_span == (3.3, 5.3)
+    with pytest.raises(InputError, match="expected start and end inside the medium"):
+        read_stream(clip, "video", RawOptions())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "pictures: clip",
+            "corpus.yaml:3: expected 'pictures' to be a mapping with 'clock'; found 'clip' (str)",
+        ),
+        ("pictures: {clock: film}", "corpus.yaml:3: expected 'clock' to be recording or clip; found 'film'"),
+        (
+            "pictures: {rate: 2}",
+            "corpus.yaml:3: expected the keys of 'pictures' to be among clock; found 'rate'",
+        ),
+    ],
+)
+def test_faults_of_the_entry(write, text, message):
+    with pytest.raises(InputError) as error:
+        Corpus.load(write(text))
+    assert message in str(error.value)
