@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.metrics.checks import check_labels, check_objective
+from mmer_fairseq.metrics.ranking import auc
 
 LOWER_IS_BETTER = frozenset({"mae", "mse", "rmse"})
 
@@ -27,6 +28,7 @@ class MetricSet(ABC):
 
     ``sums`` of batches are added, in any order and over any number of machines, and ``compute`` turns the
     total into numbers: the result is that of the whole split, whatever the batches were.
+    AUC is no matter of sums: ``margins`` of all batches are put together, and ``compute_ranked`` makes it from them.
     Letters: B clips, C classes, N labels or columns, T steps of time.
 
     Args:
@@ -39,6 +41,9 @@ class MetricSet(ABC):
         InputError: the names or the objective do not fit.
     """
 
+    #: Whether there is an AUC.
+    ranks = False
+
     def __init__(self, kind: str, labels: Sequence[str], objective: str, prefix: str = "") -> None:
         check_objective(kind, objective)
         self.kind = kind
@@ -49,8 +54,12 @@ class MetricSet(ABC):
         empty = list(self._values({key: torch.zeros(shape).double() for key, shape in self._keys.items()}))
         self.names: tuple[str, ...] = tuple(self._name(value) for value in empty)
         self.higher_is_better = {self._name(value): value.metric not in LOWER_IS_BETTER for value in empty}
-        if len(self.higher_is_better) < len(self.names):
-            twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        nothing = self.compute_ranked(torch.zeros(0, len(self.labels)), torch.zeros(0, len(self.labels)) > 0)
+        #: Metrics made by :meth:`compute_ranked`; of all of them a higher value is better.
+        self.ranked_names: tuple[str, ...] = tuple(nothing) if self.ranks else ()
+        every = self.names + self.ranked_names
+        if len(set(every)) < len(every):
+            twice = sorted({name for name in every if every.count(name) > 1})
             raise InputError.of(
                 where="label space",
                 expected="label names that give each metric a name of its own",
@@ -91,6 +100,33 @@ class MetricSet(ABC):
         """
         own = {key: torch.as_tensor(sums[self.prefix + key]).cpu().double() for key in self._keys}
         return {self._name(value): value.value for value in self._values(own)}
+
+    def margins(self, scores: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """What :meth:`compute_ranked` needs of a batch; only where ``ranks`` is true.
+
+        Args:
+            scores: as for :meth:`sums`.
+            target: as for :meth:`sums`.
+
+        Returns:
+            float64 [B, N], which orders the clips by how likely each label is, and BoolTensor [B, N], whether it holds.
+        """
+        raise NotImplementedError
+
+    def compute_ranked(self, margins: Tensor, wanted: Tensor) -> dict[str, float]:
+        """AUC of each label against the rest, and their mean; a label that all clips have, or none, is left out of it.
+
+        Args:
+            margins: [M, N] of a whole split.
+            wanted: BoolTensor [M, N].
+
+        Returns:
+            name → value; NaN where there is nothing to compare.
+        """
+        each = auc(margins, wanted)
+        values = [Value("auc", each.nanmean().item())]
+        values += [Value("auc", value, label) for label, value in zip(self.labels, each.tolist())]
+        return {self._name(value): value.value for value in values}
 
     @abstractmethod
     def predict(self, scores: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from mmer_fairseq.metrics.checks import (
 
 
 class ClassMetrics(MetricSet):
-    """Accuracy, UAR, weighted and macro F1; recall and F1 of each class.
+    """Accuracy, UAR, weighted and macro F1; recall, F1 and AUC (against the others) of each class; mean AUC.
 
     Scores: [B, C] for softmax; [B, 2C] or [B, C, 2] for binary_softmax: a no/yes pair for each class, the
     class with the largest margin of yes over no is the decision. Then accuracy (``acc_NAME``) and weighted
@@ -29,8 +29,18 @@ class ClassMetrics(MetricSet):
     Source: yes/no pairs: Siriwardhana et al., IEEE Access 2020 (IEMOCAP).
     """
 
+    ranks = True
+
     def __init__(self, labels: Sequence[str], objective: str = "softmax", prefix: str = "") -> None:
         super().__init__("classes", labels, objective, prefix)
+
+    def margins(self, scores: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probabilities, or log-odds of yes, [B, C], and whether a clip is of the class."""
+        scores, target, _ = self._check(scores, target, None)
+        margins = self._margin(scores)
+        if self.objective == "softmax":
+            margins = margins.log_softmax(dim=1)
+        return margins, target[:, None] == torch.arange(len(self.labels))
 
     def predict(self, scores: Tensor) -> Tensor:
         """Class index, LongTensor [B]; of equal scores the first."""

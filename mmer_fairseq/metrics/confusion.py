@@ -54,6 +54,11 @@ def recall(counts: Tensor) -> Tensor:
     return _share(_hits(counts), counts.sum(dim=-1)) + _nothing(counts)[..., None]
 
 
+def precision(counts: Tensor) -> Tensor:
+    """Precision of each class, [..., C]; 0 for one that is never predicted."""
+    return _share(_hits(counts), counts.sum(dim=-2)) + _nothing(counts)[..., None]
+
+
 def f1(counts: Tensor) -> Tensor:
     """F1 of each class, [..., C]; 0 for one that is in neither target nor prediction."""
     both = counts.sum(dim=-1) + counts.sum(dim=-2)

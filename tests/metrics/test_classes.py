@@ -178,3 +178,21 @@ def test_wrong_shapes(scores: torch.Tensor, target: torch.Tensor, message: str) 
 def test_a_wrong_mask() -> None:
     with pytest.raises(InputError, match=r"the mask: expected shape \[4\] or its leading part, of bool"):
         build("classes", NAMES[:3], "softmax").sums(torch.zeros(4, 3), torch.zeros(4).long(), torch.zeros(4))
+
+
+@pytest.mark.parametrize("objective", ["softmax", "binary_softmax"])
+def test_auc_is_one_against_the_rest_as_scikit_learn(objective: str) -> None:
+    draw = torch.Generator().manual_seed(8)
+    target = torch.randint(4, (60,), generator=draw)
+    scores = torch.randn(60, 8 if objective == "binary_softmax" else 4, generator=draw)
+    metric = build("classes", NAMES[:4], objective)
+    parts = [metric.margins(scores[rows], target[rows]) for rows in torch.arange(60).split(7)]
+    found = metric.compute_ranked(torch.cat([m for m, _ in parts]), torch.cat([w for _, w in parts]))
+    if objective == "softmax":
+        shares = scores.double().softmax(1).numpy()
+        expected = sk.roc_auc_score(target, shares, multi_class="ovr", average="macro")
+    else:
+        shares = scores.double().reshape(60, 4, 2).softmax(-1)[..., 1].numpy()
+        expected = np.mean([sk.roc_auc_score(target == c, shares[:, c]) for c in range(4)])
+    assert found["auc"] == pytest.approx(expected, abs=1e-12)
+    assert found["auc_sad"] == pytest.approx(sk.roc_auc_score(target == 3, shares[:, 3]), abs=1e-12)

@@ -11,6 +11,7 @@ from sklearn import metrics as sk
 
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.metrics import build
+from mmer_fairseq.metrics.multilabel import MultilabelMetrics
 
 NAMES = ("happy", "sad", "angry", "fear", "disgust", "surprise")
 
@@ -23,7 +24,7 @@ def weighted_accuracy(target: np.ndarray, predicted: np.ndarray) -> float:
 
 def oracle(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     expected: dict[str, float] = {"exact_match": sk.accuracy_score(target, predicted)}
-    each: dict[str, list[float]] = {"acc": [], "f1": [], "wf1": [], "wa": []}
+    each: dict[str, list[float]] = {"acc": [], "f1": [], "wf1": [], "wa": [], "recall": [], "precision": []}
     for c in range(target.shape[1]):
         t, p = target[:, c], predicted[:, c]
         each["acc"].append(sk.accuracy_score(t, p))
@@ -32,9 +33,14 @@ def oracle(target: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
         each["wa"].append(
             weighted_accuracy(t, p) if 0 < t.sum() < len(t) else sk.recall_score(t, p, pos_label=t[0])
         )
+        each["recall"].append(sk.recall_score(t, p, zero_division=0))
+        each["precision"].append(sk.precision_score(t, p, zero_division=0))
         expected.update({f"{metric}_{NAMES[c]}": values[-1] for metric, values in each.items()})
     names = {"acc": "accuracy", "f1": "f1", "wf1": "weighted_f1", "wa": "weighted_accuracy"}
-    return {**expected, **{names[metric]: float(np.mean(values)) for metric, values in each.items()}}
+    return {
+        **expected,
+        **{names.get(metric, metric): float(np.mean(values)) for metric, values in each.items()},
+    }
 
 
 @pytest.mark.parametrize("objective", ["bce", "binary_softmax"])
@@ -98,3 +104,62 @@ def test_errors_name_the_rows() -> None:
         metric.sums(torch.zeros(2, 3), target)
     with pytest.raises(InputError, match=r"the target: expected shape \[3, 2\]; found \(2, 2\)"):
         metric.sums(torch.zeros(3, 2), target)
+
+
+@pytest.mark.parametrize("objective", ["bce", "binary_softmax"])
+@pytest.mark.parametrize("batch", [1, 7, 64])
+def test_chosen_thresholds_are_those_of_a_search_with_scikit_learn(batch: int, objective: str) -> None:
+    draw = torch.Generator().manual_seed(4)
+    target = (torch.rand(90, 4, generator=draw) < torch.tensor([0.1, 0.5, 0.9, 0.3])).float()
+    scores = torch.randn(90, 4, 2, generator=draw) + target[..., None] * torch.tensor([-0.5, 0.5])
+    if objective == "bce":
+        scores = scores[..., 1] - scores[..., 0]
+    metric = build("multilabel", NAMES[:4], objective)
+    assert isinstance(metric, MultilabelMetrics)
+    margins, wanted = metric.margins(scores, target)
+    p, t = torch.sigmoid(margins).numpy(), wanted.numpy()
+    grid = [step / 20 for step in range(1, 20)]
+    best = [int(np.argmax([sk.f1_score(t[:, c], p[:, c] > cut) for cut in grid])) for c in range(4)]
+    sums = metric.zeros()
+    for start in range(0, 90, batch):
+        part = slice(start, start + batch)
+        sums = {key: sums[key] + value for key, value in metric.sums(scores[part], target[part]).items()}
+    chosen = metric.best_thresholds(sums)
+    assert chosen == tuple(grid[place] for place in best)
+    assert len(set(chosen)) > 1
+    before = metric.compute(sums)
+    metric.set_thresholds(chosen)
+    predicted = metric.predict(scores)
+    assert np.array_equal(predicted.numpy(), p > np.array(chosen))
+    sums["exact"] = metric.exact(margins, wanted)
+    found = metric.compute(sums)
+    assert found == pytest.approx(oracle(target.long().numpy(), predicted.numpy()), abs=1e-12)
+    assert found == pytest.approx(metric.compute(metric.sums(scores, target)), abs=1e-12)
+    assert all(found[f"f1_{name}"] >= before[f"f1_{name}"] for name in NAMES[:4])
+
+
+def test_auc_is_that_of_scikit_learn() -> None:
+    draw = torch.Generator().manual_seed(5)
+    target = (torch.rand(70, 3, generator=draw) < 0.4).float()
+    scores = (torch.randn(70, 3, generator=draw) * 3).round()  # with ties
+    target[:, 1] = 1
+    metric = build("multilabel", NAMES[:3], "bce")
+    parts = [metric.margins(scores[rows], target[rows]) for rows in torch.arange(70).split(7)]
+    found = metric.compute_ranked(torch.cat([m for m, _ in parts]), torch.cat([w for _, w in parts]))
+    assert tuple(found) == metric.ranked_names == ("auc", "auc_happy", "auc_sad", "auc_angry")
+    each = [sk.roc_auc_score(target[:, c], scores[:, c]) for c in (0, 2)]
+    assert [found["auc_happy"], found["auc_angry"]] == pytest.approx(each, abs=1e-12)
+    assert math.isnan(found["auc_sad"])
+    assert found["auc"] == pytest.approx(np.mean(each), abs=1e-12)
+
+
+def test_wrong_thresholds() -> None:
+    metric = build("multilabel", NAMES[:2], "bce")
+    assert isinstance(metric, MultilabelMetrics)
+    for given, shown in (((0.5,), "0.5"), ((0.5, 0.51), "0.5, 0.51"), ((), "none")):
+        with pytest.raises(InputError) as error:
+            metric.set_thresholds(given)
+        assert str(error.value) == (
+            "thresholds: expected 2 numbers out of 0.05, 0.1 … 0.95, one for each label; "
+            f"found {shown}. Take another checkpoint, or decide at 0.5 with --thresholds 0.5."
+        )
