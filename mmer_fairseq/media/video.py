@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Optional, Tuple, Union
@@ -101,6 +102,50 @@ def load_frames(
         InputError: missing, foreign, truncated or damaged file; no picture track; crop outside the medium or
             without a picture; an option that is not positive.
     """
+    with closing(_parts(path, start, end, rate, size, max_frames, None, threads, where)) as parts:
+        return next(parts)
+
+
+def frames_in_parts(
+    path: PathLike,
+    part: int,
+    *,
+    start: Optional[float] = None,
+    end: Optional[float] = None,
+    rate: Optional[float] = None,
+    where: Optional[str] = None,
+) -> Iterator[Tuple[Tensor, Tensor]]:
+    """As :func:`load_frames`, but no more than some pictures are in memory; each is decoded once all the same.
+
+    Args:
+        path: the video.
+        part: pictures of a part, 1 or more; the last may have fewer.
+        start: as there, like all others.
+        end: as there.
+        rate: as there.
+        where: as there.
+
+    Yields:
+        ByteTensor [P, 3, height, width] and FloatTensor [P], seconds from ``start``; P ≤ ``part``.
+
+    Raises:
+        InputError: as there; damage is met when its part is asked for.
+    """
+    return _parts(path, start, end, rate, None, None, part, 1, where)
+
+
+def _parts(
+    path: PathLike,
+    start: Optional[float],
+    end: Optional[float],
+    rate: Optional[float],
+    size: Optional[Size],
+    max_frames: Optional[int],
+    part: Optional[int],
+    threads: int,
+    where: Optional[str],
+) -> Generator[Tuple[Tensor, Tensor], None, None]:
+    """Pictures and times of a crop, ``part`` at a time (None: all at once)."""
     examine(path, where, wanted="a video file")
     height_width = _checked_options(place(path, where), rate, size, max_frames)
     with open_medium(path, where) as medium:
@@ -116,12 +161,20 @@ def load_frames(
         # A guess at the number of pictures, from headers: only the first size of the buffer hangs on it.
         length = (medium.announced_end(track) if stop is None else stop) - begin
         likely = clock.picture_count(length, rate or float(track.average_rate or 25)) + 1
-        likely = min(likely, max_frames or likely, _FIRST_BUFFER)
-        pictures, times = Pictures(height_width, likely), []
-        for time, frame in islice(shown, max_frames):
-            pictures.add(frame)
-            times.append(time)
-        if not times:
+        likely = min(likely, max_frames or likely, part or likely, _FIRST_BUFFER)
+        wanted = islice(shown, max_frames)
+        any_yet = False
+        while True:
+            pictures, times = Pictures(height_width, likely), []
+            for time, frame in islice(wanted, part):
+                pictures.add(frame)
+                times.append(time)
+            if times:
+                any_yet = True
+                yield torch.from_numpy(pictures.all()), torch.tensor(times)
+            if part is None or len(times) < part:
+                break
+        if not any_yet:
             until = "the end" if stop is None else f"{stop:g} s"
             raise InputError.of(
                 where=medium.at,
@@ -129,7 +182,6 @@ def load_frames(
                 found="none",
                 remedy="correct the times of the clip or leave this cell of the corpus empty",
             )
-    return torch.from_numpy(pictures.all()), torch.tensor(times)
 
 
 def _checked_options(

@@ -81,7 +81,7 @@ CASES = [
         GOOD + "licens: MIT\n",
         "corpus.yaml:4: expected the keys of corpus.yaml to be among name, labels, licence, link, "
         "media_root, "
-        "text, physio, features, other_columns; found 'licens'. Write 'licence'.",
+        "text, physio, pictures, features, other_columns; found 'licens'. Write 'licence'.",
     ),
     (
         GOOD + "text: tokens\n",

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mmer_fairseq.errors import InputError
-from mmer_fairseq.media.video import VideoInfo, load_frames, video_info
+from mmer_fairseq.media.video import VideoInfo, frames_in_parts, load_frames, video_info
 
 
 def test_every_picture_with_its_time(video: Path, kit):
@@ -47,6 +47,24 @@ def test_a_crop_is_that_part_of_the_whole(tmp_path: Path, kit, suffix: str, star
     assert inside.any()
     assert torch.equal(frames, whole[inside])
     torch.testing.assert_close(shifted, times[inside] - (start or 0), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "part", "lengths"), [(None, 20, [20, 10]), (10.0, 6, [6, 6]), (7.0, 6, [6, 3])]
+)
+def test_parts_are_the_whole_in_pieces(video: Path, rate, part, lengths):
+    whole = load_frames(video, start=0.4, end=1.6, rate=rate)
+    parts = list(frames_in_parts(video, part, start=0.4, end=1.6, rate=rate))
+    assert [len(frames) for frames, _ in parts] == lengths
+    for found, wanted in zip(zip(*parts), whole):
+        assert torch.equal(torch.cat(found), wanted)
+
+
+def test_a_part_before_the_damage_is_given(video: Path, kit):
+    parts = frames_in_parts(kit.spoil(video, 0.6, 0.9), 10)
+    assert len(next(parts)[0]) == 10
+    with pytest.raises(InputError, match="damaged"):
+        list(parts)
 
 
 def test_neighbouring_crops_share_no_picture_and_lose_none(tmp_path: Path, kit):
