@@ -32,7 +32,7 @@ _DENSE = {
     "8": "stages.1",
     "10": "stages.2",
 }
-_SPARSE = {"0": "conv1", "1": "norm1.norm", "2": "conv2", "3": "norm2.norm"}
+_SPARSE = {"0": "conv1", "1": "norm1", "2": "conv2", "3": "norm2"}
 _LAYER = {
     "self_attn.out_proj": "attention.out_proj",
     "linear1": "fc1",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmer_fairseq.checkpoints import fairseq_form
-from mmer_fairseq.cli import _convert_auxformer, _convert_jmt, _convert_sse_ft
+from mmer_fairseq.cli import _convert_auxformer, _convert_jmt, _convert_mme2e, _convert_sse_ft
 from mmer_fairseq.errors import InputError
 
 HELP = "bring in a checkpoint of an original repository"
@@ -37,17 +37,33 @@ correct that, add --model-overrides "{'original_behaviour': False}" to fairseq-v
 
   mmer convert --from jmt exps/id_1/SavedWeights jmt.pt
   fairseq-validate CORPUS --user-dir mmer_fairseq --task emotion_prediction --path jmt.pt \\
-      --features video=r2plus1d,audio=resnet18,audio=wavlm"""
+      --features video=r2plus1d,audio=resnet18,audio=wavlm
+
+MME2E, MESM and the late-fusion baselines: a state dict in savings/models. ALBERT is written beside NEW, as the folder
+NEW.albert; the face detector is left out. All but MME2E compute what the original does, MESM's scrambled first stage
+and the baselines' reading of padding included.
+
+  mmer convert --from mesm mme2e_sparse_tav_Acc_…_st_0.8_seed0.pt mesm.pt
+  mmer convert --from lf-rnn lf_rnn_tav_….pt lf_rnn.pt --features text=glove,audio=covarep,video=openface"""
 
 #: System → its own flags and their defaults.
 _OWN: dict[str, dict[str, Any]] = {
     "sse-ft": {"keep_encoders": False},
     "auxformer": {"heads": None, "no_attention_mask": False, "statistics": None},
     "jmt": {"heads": None, "modality": None},
+    "mme2e": {"heads": None, "mod": None},
+    "mesm": {"heads": None, "mod": None, "sparse_threshold": None},
+    "lf-rnn": {},
+    "lf-transformer": {},
 }
 #: System → attention heads where the user says nothing.
-_HEADS = {"auxformer": 10, "jmt": 1}
-SYSTEMS = {"sse-ft": _convert_sse_ft.run, "auxformer": _convert_auxformer.run, "jmt": _convert_jmt.run}
+_HEADS = {"auxformer": 10, "jmt": 1, "mme2e": _convert_mme2e.HEADS, "mesm": _convert_mme2e.HEADS}
+SYSTEMS = {
+    "sse-ft": _convert_sse_ft.run,
+    "auxformer": _convert_auxformer.run,
+    "jmt": _convert_jmt.run,
+    **{system: _convert_mme2e.run for system in _convert_mme2e.SYSTEMS},
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,11 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sse_ft = parser.add_argument_group("SSE-FT")
     sse_ft.add_argument("--keep-encoders", action="store_true", help="also write its frozen encoders")
-    shared = parser.add_argument_group("AuxFormer and JMT")
+    shared = parser.add_argument_group("AuxFormer, JMT, MME2E and MESM")
     shared.add_argument(
         "--heads",
         type=int,
-        help="attention heads, which the files do not tell (default: AuxFormer 10, JMT 1)",
+        help="attention heads, which the files do not tell (default: AuxFormer 10, JMT 1, the others 4)",
     )
     auxformer = parser.add_argument_group("AuxFormer")
     auxformer.add_argument(
@@ -84,6 +100,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--modality",
         choices=["video", "audio"],
         help="stream of a pretrained head (default: that of the backbones beside it)",
+    )
+    end_to_end = parser.add_argument_group("MME2E and MESM")
+    end_to_end.add_argument(
+        "--mod",
+        metavar="LETTERS",
+        help="modalities that it fuses, where these are not all three: tv, ta, av, v or a",
+    )
+    end_to_end.add_argument(
+        "--sparse-threshold",
+        type=float,
+        help="of MESM (default: what the name of OLD says, _st_0.8_, or 0.9)",
     )
 
 

@@ -20,6 +20,7 @@ DENSE = 0.65
 #: Sites computed at once on the CPU.
 BLOCK = 1024
 _CENTRE = 4
+_MOMENTUM, _EPS = 0.01, 1e-4
 
 
 class Sites:
@@ -219,24 +220,22 @@ class SiteNorm(nn.Module):
     is normalised by the running statistics.
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(dim, eps=1e-4, momentum=0.01)
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.bias = nn.Parameter(torch.zeros(dim))
+        self.register_buffer("running_mean", torch.zeros(dim))
+        self.register_buffer("running_var", torch.ones(dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        norm = self.norm
-        training = norm.training and len(x) > 1
+        training = self.training and len(x) > 1
         image = x.view(1, len(x), 1, -1).permute(
             0, 3, 1, 2
         )  # as an image of M sites, which torch is faster at
         y = F.batch_norm(
-            image,
-            norm.running_mean,
-            norm.running_var,
-            norm.weight,
-            norm.bias,
-            training,
-            norm.momentum or 0.0,
-            norm.eps,
+            image, self.running_mean, self.running_var, self.weight, self.bias, training, _MOMENTUM, _EPS
         )
         return F.relu(y, inplace=True).permute(0, 2, 3, 1).reshape(x.shape)
