@@ -46,7 +46,7 @@ class LateFusionNetwork(nn.Module):
             InputError: no or an unknown modality, or a width below 1.
         """
         super().__init__()
-        check_modalities(tuple(dims), "LF-RNN and LF-Transformer")
+        check_modalities(tuple(dims), "late fusion")
         self.modalities = tuple(m for m in MODALITIES if m in dims)
         self.dims = {m: dims[m] for m in self.modalities}
         for m, dim in self.dims.items():
@@ -178,7 +178,7 @@ def check_modalities(found: Sequence[str], system: str) -> None:
     if not found or not set(found) <= set(MODALITIES):
         raise InputError.of(
             where="--modalities",
-            expected=f"one or more of {', '.join(MODALITIES)}, which is what {system} knows",
+            expected=f"one or more of {', '.join(MODALITIES)}, which is what {system} takes",
             found=", ".join(found) or "none",
             remedy="choose with --modalities text,audio,video",
         )
