@@ -23,7 +23,7 @@ ROOMS = {
     "models": {"networks", "encoders", "modules", "errors"},
     "criterions": {"metrics", "modules", "compat", "errors"},
     "optim": {"errors"},
-    "tasks": {"data", "criterions", "corpus", "encoders", "compat", "errors"},
+    "tasks": {"data", "criterions", "corpus", "encoders", "optim", "compat", "errors"},
     "evaluation": {"criterions", "corpus", "media", "metrics", "compat", "errors"},
     "checkpoints": {"networks", "modules", "errors"},
     "compat": {"compat_faults", "compat_logs", "errors"},

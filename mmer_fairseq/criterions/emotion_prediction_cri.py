@@ -12,8 +12,11 @@ from torch import Tensor
 
 from mmer_fairseq import compat, metrics
 from mmer_fairseq.criterions import objectives
+from mmer_fairseq.criterions import thresholds as tuning
 from mmer_fairseq.criterions.auxiliary import optimised
+from mmer_fairseq.criterions.label_weights import label_weights
 from mmer_fairseq.criterions.predictions import Predictions
+from mmer_fairseq.criterions.whole_split import WholeSplit
 from mmer_fairseq.errors import InputError
 
 #: Before the keys of the sums, so that fairseq keeps them but does not show them.
@@ -54,7 +57,7 @@ class EmotionPredictionCriterion(FairseqCriterion):
         self.cfg = cfg
         labels = task.labels
         self.kind = labels.kind
-        self.objective = objectives.objective(labels.kind, task.objective)
+        self.objective = objectives.objective(labels.kind, task.objective, weights=label_weights(task))
         self.metrics = metrics.build(
             labels.kind,
             labels.names,
@@ -64,6 +67,11 @@ class EmotionPredictionCriterion(FairseqCriterion):
         )
         self._keys = list(self.metrics.zeros())
         self._memo: Tuple[Any, Dict[str, float]] = (None, {})
+        self.tuned = tuning.asked(task)
+        # a validation cut short has no end, and a program other than fairseq's two asks for sums alone
+        whole = compat.RUN["command"] != "" and not compat.validation_cut_short()
+        self.whole = WholeSplit() if whole and self.metrics.ranks else None
+        self.use_thresholds()
         path = cfg.save_predictions or task.cfg.save_predictions
         self.predictions = Predictions(path, labels, task.objective, self.metrics.predict) if path else None
         self._check_selection()
@@ -77,7 +85,18 @@ class EmotionPredictionCriterion(FairseqCriterion):
         cfg = compat.RUN["cfg"]
         if compat.RUN["command"] != "train" or cfg is None or cfg.dataset.disable_validation:
             return
-        compat.check_selection(cfg.checkpoint, {"loss": False, **self.metrics.higher_is_better})
+        ranked = dict.fromkeys(self.metrics.ranked_names if self.whole else (), True)
+        compat.check_selection(cfg.checkpoint, {"loss": False, **self.metrics.higher_is_better, **ranked})
+
+    def use_thresholds(self) -> None:
+        """Decide at the thresholds that the task holds, if ``--thresholds valid`` asks for them."""
+        if self.tuned:
+            tuning.use_stored(self.task, self.metrics)
+
+    def begin_split(self, split: str, size: int) -> None:
+        """Called before ``size`` clips of a split are evaluated."""
+        if self.whole is not None:
+            self.whole.begin(split, size)
 
     def forward(
         self, model: Any, sample: Dict[str, Any], reduce: bool = True
@@ -93,6 +112,8 @@ class EmotionPredictionCriterion(FairseqCriterion):
         overflow = model.training and logits.dtype == torch.float16 and not bool(logits.isfinite().all())
         # --fp16 lowers its loss scale after an overflow and goes on; in single precision the metrics stop the run
         sums = self.metrics.zeros() if overflow else self.metrics.sums(logits.detach(), target, mask)
+        if self._chooses_here() and not model.training:
+            sums["exact"] = torch.zeros_like(sums["exact"])  # of no use before the thresholds are known
         logging.update({HIDDEN + key: value for key, value in sums.items()})
         logging.update(
             total_loss=float(loss.detach()),
@@ -100,6 +121,8 @@ class EmotionPredictionCriterion(FairseqCriterion):
             nsentences=len(target),
             ntokens=sample["ntokens"],
         )
+        if self.whole is not None and not model.training:
+            self.whole.add(sample["id"], *self.metrics.margins(logits, target))
         if self.predictions is not None and not model.training:
             self.predictions.add(sample["id"], logits.detach(), target, mask)
         return loss, size, logging
@@ -133,8 +156,24 @@ class EmotionPredictionCriterion(FairseqCriterion):
         log.log_derived("clips", lambda meters: int(meters[HIDDEN + "clips"].sum))
         for key in self._keys:
             log.log_scalar(HIDDEN + key, torch.as_tensor(total[HIDDEN + key]).cpu().double())
+        if self.whole is not None and not self.training and self.whole.count(round(float(total["clips"]))):
+            self._log_whole_split()
         for name in self.metrics.names:
             log.log_derived(name, lambda meters, name=name: self._derived(meters)[name])
+
+    def _chooses_here(self) -> bool:
+        return self.tuned and self.whole is not None and tuning.chooses(self.whole.split)
+
+    def _log_whole_split(self) -> None:
+        """Choose thresholds and log what needs all scores: once, with the last batch, in every process."""
+        assert self.whole is not None
+        margins, wanted = self.whole.gather()
+        if self._chooses_here():
+            exact = tuning.choose(self.task, self.metrics, self.whole.split, margins, wanted)
+            log.log_scalar(HIDDEN + "exact", exact)
+            self._memo = (None, {})  # what the same counts gave at other thresholds
+        for name, value in self.metrics.compute_ranked(margins, wanted).items():
+            log.log_scalar(name, value, round=9)
 
     def _derived(self, meters: Any) -> Dict[str, float]:
         sums: Dict[str, Any] = {key: meters[HIDDEN + key].sum for key in self._keys}

@@ -64,6 +64,26 @@ def positive_weights(targets: Tensor) -> Tensor:
     return torch.where(usable, negatives / positives.clamp(min=1), torch.ones_like(positives)).float()
 
 
+def class_weights(targets: Tensor, classes: int) -> Tensor:
+    """Weights that make every class count the same, for ``softmax``: clips / (classes · clips of the class).
+
+    Their sum over the clips is the number of clips, so that they change no learning rate.
+
+    Args:
+        targets: LongTensor [M]: the training split.
+        classes: C.
+
+    Returns:
+        FloatTensor [C]; 1 for a class without a clip, which is not counted among the classes. As scikit-learn's
+        ``compute_class_weight("balanced")``.
+    """
+    clips = torch.bincount(targets, minlength=classes).double()
+    there = clips > 0
+    return torch.where(
+        there, len(targets) / (there.sum() * clips.clamp(min=1)), torch.ones_like(clips)
+    ).float()
+
+
 def objective(
     kind: str, name: str | None = None, *, weights: Sequence[float] | Tensor | None = None
 ) -> Objective:

@@ -28,7 +28,8 @@ class Predictions:
         path: of the file; a second evaluated split is added to it.
         labels: the label space (``kind``, ``names``).
         objective: says how logits become scores.
-        decide: logits → decisions, the same as the metrics'.
+        decide: logits → decisions, the same as the metrics'; asked when a split is written, as thresholds may be
+            chosen at its end.
 
     Raises:
         InputError: the file cannot be written, or holds something else that would be lost.
@@ -81,11 +82,11 @@ class Predictions:
             target: the batch's targets.
             mask: BoolTensor of a trace, ``True`` = no label.
         """
-        scores = self._scores(logits.double()).cpu()
-        decisions = self.decide(logits)
+        logits = logits.detach().cpu()
+        scores = self._scores(logits.double())
         for row, position in enumerate(index.tolist()):
             here = None if mask is None else mask[row].cpu()
-            self._rows[position] = (scores[row], decisions[row], target[row].cpu(), here)
+            self._rows[position] = (scores[row], logits[row], target[row].cpu(), here)
 
     def _scores(self, logits: Tensor) -> Tensor:
         if self.objective == "binary_softmax":
@@ -111,7 +112,7 @@ class Predictions:
         self._written[split] = (
             self._trace_lines(rows, dataset)
             if self.kind == "trace"
-            else ["\t".join([dataset.clip_of(i).id, split, *self._cells(*rows[i][:3])]) for i in sorted(rows)]
+            else ["\t".join([dataset.clip_of(i).id, split, *self._clip_cells(rows[i])]) for i in sorted(rows)]
         )
         header = ["id", "split"] + (["step"] if self.kind == "trace" else []) + ["target", "prediction"]
         header += [f"score_{name}" for name in self.names]
@@ -129,13 +130,17 @@ class Predictions:
             placed += [(number, int(step), i, at) for at, step in enumerate(dataset.steps_of(i))]
         lines = []
         for number, step, i, at in sorted(placed):
-            scores, decision, target, mask = rows[i]
+            scores, _, target, mask = rows[i]
             known = target[at] if mask is None else target[at].masked_fill(mask[at], float("nan"))
             clip = dataset.clips[number]
             lines.append(
-                "\t".join([clip.id, clip.split, str(step), *self._cells(scores[at], decision[at], known)])
+                "\t".join([clip.id, clip.split, str(step), *self._cells(scores[at], scores[at], known)])
             )
         return lines
+
+    def _clip_cells(self, row: tuple[Tensor, Tensor, Tensor, Tensor | None]) -> list[str]:
+        scores, logits, target, _ = row
+        return self._cells(scores, self.decide(logits[None])[0], target)
 
     def _cells(self, scores: Tensor, decision: Tensor, target: Tensor) -> list[str]:
         numbers = [f"{value:.9g}" for value in scores.tolist()]

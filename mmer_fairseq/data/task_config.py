@@ -22,6 +22,26 @@ class EmotionPredictionConfig(FairseqDataclass):
             "help": "softmax, binary_softmax, bce, l1, mse or ccc (default: what suits the label space)"
         },
     )
+    pos_weight: str = field(
+        default="none",
+        metadata={
+            "help": "bce: weight of each label's yes: none, or train: no per yes in the training split"
+        },
+    )
+    class_weight: str = field(
+        default="none",
+        metadata={"help": "softmax: none, or balanced: every class of the training split counts the same"},
+    )
+    thresholds: str = field(
+        default="0.5",
+        metadata={
+            "help": "multilabel: a label holds above a probability of 0.5, or valid: above the one with the "
+            "highest F1 in validation, which the checkpoint keeps"
+        },
+    )
+    text_lr_factor: float = field(
+        default=1.0, metadata={"help": "the text encoder is trained at --lr divided by this number"}
+    )
     modalities: Optional[str] = field(
         default=None,
         metadata={"help": "comma-separated subset of text,audio,video,physio (default: all the corpus has)"},

@@ -54,9 +54,9 @@ class MultilabelMetrics(MetricSet):
         grid.check_thresholds(tuple(thresholds), len(self.labels))
         self.thresholds = tuple(thresholds)
 
-    def best_thresholds(self, sums: Mapping[str, Tensor]) -> tuple[float, ...]:
-        """The thresholds with the highest F1 of each label, see :func:`mmer_fairseq.metrics.thresholds.choose`."""
-        return grid.choose(torch.as_tensor(sums[self.prefix + "bins"]).cpu().double())
+    def best_thresholds(self, margins: Tensor, wanted: Tensor) -> tuple[float, ...]:
+        """The thresholds with the highest F1 of each label over a whole split, whose :meth:`margins` these are."""
+        return grid.choose(grid.count(margins, wanted))
 
     def predict(self, scores: Tensor) -> Tensor:
         """0 or 1 per label, LongTensor [B, N]."""

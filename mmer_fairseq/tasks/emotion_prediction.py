@@ -21,6 +21,7 @@ from mmer_fairseq.data.task_config import EmotionPredictionConfig
 from mmer_fairseq.data.trace_dataset import TraceDataset
 from mmer_fairseq.encoders.base import StreamSpec
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.optim import text_lr
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ class EmotionPrediction(FairseqTask):
         windows: over the traces; None where the labels are of whole clips.
         trains: the training split is read with chance; False where a command only evaluates.
         num_outputs: width of the model's output.
+        label_weights: of the loss, one a label; None: not asked for, or not yet known.
+        thresholds: ``split`` and ``values`` that were chosen in validation; None: none yet.
     """
 
     @classmethod
@@ -76,6 +79,10 @@ class EmotionPrediction(FairseqTask):
         self._iterators: Dict[BatchedDataset, Any] = {}
         self.evaluated: Optional[BatchedDataset] = None
         self.trains = True
+        self.label_weights: Optional[List[float]] = None
+        self.thresholds: Optional[Dict[str, Any]] = None
+        self.criterion: Any = None
+        text_lr.check_factor(cfg.text_lr_factor)
         for remark in self.corpus.remarks:
             logger.warning("%s", remark)
         for split, left_out in self.corpus.left_out.items():
@@ -106,6 +113,8 @@ class EmotionPrediction(FairseqTask):
         model = super().build_model(cfg)
         used = getattr(model, "modalities", tuple(self.streams))
         self.streams = {m: spec for m, spec in self.streams.items() if m in used}
+        if compat.RUN["command"] == "train":
+            text_lr.mark(model, self.cfg.text_lr_factor)
         return model
 
     def load_dataset(self, split: str, combine: bool = False, task_cfg: Any = None, **kwargs: Any) -> None:
@@ -144,6 +153,8 @@ class EmotionPrediction(FairseqTask):
         iterator.disable_shuffling, iterator.shuffle = True, False
         if not dataset.training:
             self.evaluated = dataset
+            if self.criterion is not None:
+                self.criterion.begin_split(dataset.clips[0].split, len(dataset))
         return iterator
 
     def filter_indices_by_size(
@@ -167,6 +178,10 @@ class EmotionPrediction(FairseqTask):
             return 0.0, 0, criterion.no_logging()
         with self._naming_clips(sample, self.evaluated):
             return super().valid_step(sample, model, criterion)
+
+    def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:
+        with text_lr.slowed(optimizer, self.cfg.text_lr_factor):
+            super().optimizer_step(optimizer, model=model, update_num=update_num)
 
     @contextlib.contextmanager
     def _naming_clips(self, sample: Any, dataset: Optional[BatchedDataset]) -> Iterator[None]:
@@ -222,8 +237,10 @@ class EmotionPrediction(FairseqTask):
         return None
 
     def state_dict(self) -> Dict[str, Any]:
-        """What a checkpoint remembers: the streams and labels its model was trained on."""
+        """What a checkpoint remembers: the streams and labels its model was trained on, and its numbers a label."""
         return {
+            "label_weights": self.label_weights,
+            "thresholds": self.thresholds,
             "streams": {m: state for m, state in stream_state(self.plan).items() if m in self.streams},
             "labels": {"name": self.labels.name, "kind": self.labels.kind, "names": list(self.labels.names)},
         }
@@ -235,6 +252,7 @@ class EmotionPrediction(FairseqTask):
             InputError: label space, width of features or tokenizer differ.
         """
         self._check_labels(state_dict.get("labels"))
+        self.label_weights, self.thresholds = state_dict.get("label_weights"), state_dict.get("thresholds")
         trained = state_dict.get("streams")
         if not trained:
             return
@@ -275,6 +293,9 @@ class EmotionPrediction(FairseqTask):
             check_stream(modality, state, stream_state({modality: self.plan[modality]})[modality])
         if not fine_tuning:
             self._check_labels(state_dict.get("labels"))
+            if self.criterion is not None and self.criterion.tuned:
+                self.thresholds = state_dict.get("thresholds")
+                self.criterion.use_thresholds()
 
     def _check_labels(self, trained: Optional[Dict[str, Any]]) -> None:
         found = {"kind": self.labels.kind, "names": list(self.labels.names)}

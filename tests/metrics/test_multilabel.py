@@ -124,7 +124,7 @@ def test_chosen_thresholds_are_those_of_a_search_with_scikit_learn(batch: int, o
     for start in range(0, 90, batch):
         part = slice(start, start + batch)
         sums = {key: sums[key] + value for key, value in metric.sums(scores[part], target[part]).items()}
-    chosen = metric.best_thresholds(sums)
+    chosen = metric.best_thresholds(margins, wanted)
     assert chosen == tuple(grid[place] for place in best)
     assert len(set(chosen)) > 1
     before = metric.compute(sums)
