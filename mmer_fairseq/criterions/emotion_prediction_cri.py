@@ -156,10 +156,13 @@ class EmotionPredictionCriterion(FairseqCriterion):
         log.log_derived("clips", lambda meters: int(meters[HIDDEN + "clips"].sum))
         for key in self._keys:
             log.log_scalar(HIDDEN + key, torch.as_tensor(total[HIDDEN + key]).cpu().double())
+        for name in self.metrics.names:
+            if name != "exact_match" or not (
+                self.tuned and self.training
+            ):  # thresholds change within an epoch
+                log.log_derived(name, lambda meters, name=name: self._derived(meters)[name])
         if self.whole is not None and not self.training and self.whole.count(round(float(total["clips"]))):
             self._log_whole_split()
-        for name in self.metrics.names:
-            log.log_derived(name, lambda meters, name=name: self._derived(meters)[name])
 
     def _chooses_here(self) -> bool:
         return self.tuned and self.whole is not None and tuning.chooses(self.whole.split)
@@ -173,7 +176,7 @@ class EmotionPredictionCriterion(FairseqCriterion):
             log.log_scalar(HIDDEN + "exact", exact)
             self._memo = (None, {})  # what the same counts gave at other thresholds
         for name, value in self.metrics.compute_ranked(margins, wanted).items():
-            log.log_scalar(name, value, round=9)
+            log.log_scalar(name, value, priority=20, round=9)  # beside the derived ones
 
     def _derived(self, meters: Any) -> Dict[str, float]:
         sums: Dict[str, Any] = {key: meters[HIDDEN + key].sum for key in self._keys}
