@@ -37,6 +37,8 @@ setup(
         "tqdm",
     ],
     extras_require={
+        # requests: facenet-pytorch imports it; facenet-pytorch itself pins torch 2.2 and is installed with --no-deps
+        "faces": ["opencv-python-headless>=4.5,<5", "requests"],
         "opensmile": ["opensmile>=2.5"],
         "wavlm": ["transformers>=4.40"],
         "dev": ["pytest", "pytest-xdist", "ruff", "mypy", "scipy", "types-PyYAML"],

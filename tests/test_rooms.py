@@ -17,6 +17,7 @@ ROOMS = {
     "plots": {"metrics", "errors"},
     "corpus": {"media", "errors"},
     "encoders": {"modules", "errors"},
+    "faces": {"corpus", "media", "errors"},
     "features": {"corpus", "encoders", "media", "errors"},
     "data": {"corpus", "encoders", "features", "media", "errors"},
     "networks": {"modules", "errors"},

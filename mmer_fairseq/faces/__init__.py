@@ -1,0 +1,1 @@
+"""Faces found, followed and cropped once, so that training reads crops."""
