@@ -135,6 +135,6 @@ def test_errors_of_albert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         albert(good)
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(
-        InputError, match=r"the package transformers.*pip install 'mmer_fairseq\[transformers\]'"
+        InputError, match=r"the package transformers.*ip install 'mmer_fairseq\[transformers\]'"
     ):
         albert(good)
