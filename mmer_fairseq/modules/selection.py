@@ -9,10 +9,9 @@ Letters for shapes: B clips, N images of all clips, H × W sites, P = H·W, M ch
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmer_fairseq.modules.sites import SiteConv, SiteNorm, Sites
+from mmer_fairseq.modules.sites import SiteConv, SiteNorm, Sites, halved
 from mmer_fairseq.modules.vgg import STAGES, STEM, Stem
 
 
@@ -138,20 +137,19 @@ class SparseCNN(nn.Module):
             selected: the sites that each stage keeps are added to it.
         """
         x = self.stem(x)
-        mask = torch.ones(x.shape[0], *x.shape[2:], dtype=torch.bool, device=x.device)
+        sites = Sites(torch.ones(x.shape[0], *x.shape[2:], dtype=torch.bool, device=x.device))
+        rows = sites.rows(x)
         for index, stage in enumerate(self.stages):
             assert isinstance(stage, SparseStage)
-            sites = Sites(mask)
             rows, sites = stage.selection(
-                sites.rows(x), sites, guide, clips, self.threshold, not self.original_behaviour
+                rows, sites, guide, clips, self.threshold, not self.original_behaviour
             )
             if self.original_behaviour and index == 0:
                 rows = scrambled(rows, sites.mask)
             if selected is not None:
                 selected.append(sites)
-            x = F.max_pool2d(sites.map(stage(rows, sites)), 2)
-            mask = F.max_pool2d(sites.mask.float()[:, None], 2)[:, 0] > 0
-        return x
+            rows, sites = halved(stage(rows, sites), sites)
+        return sites.map(rows)
 
 
 def scrambled(rows: Tensor, mask: Tensor) -> Tensor:

@@ -191,6 +191,50 @@ class _Convolve(torch.autograd.Function):
         return of_x, of_weight.to(dtype), None
 
 
+class _Largest(torch.autograd.Function):
+    """Non-negative rows [M, C] → the largest among the children of each parent [M', C]."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, parents: Tensor, children: Tensor) -> Tensor:
+        best = x.index_select(0, children[0])
+        for own in children[1:]:
+            best = torch.maximum(best, x.index_select(0, own), out=best)
+        ctx.save_for_backward(x, best, parents)
+        return best
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        x, best, parents = ctx.saved_tensors
+        there = x == best.index_select(0, parents)
+        return grad.index_select(0, parents).mul_(there), None, None
+
+
+def halved(rows: Tensor, sites: Sites) -> tuple[Tensor, Sites]:
+    """2×2 maximum over chosen sites, whose features are not negative.
+
+    Args:
+        rows: [M, C].
+        sites: where they lie; height and width are even.
+
+    Returns:
+        [M', C], and sites that are chosen where any of the four was.
+    """
+    images, height, width = sites.mask.shape
+    mask = sites.mask.view(images, height // 2, 2, width // 2, 2).any(dim=4).any(dim=2)
+    above = Sites(mask)
+    numbers = torch.empty(mask.numel(), dtype=torch.long, device=rows.device)
+    numbers[above.index] = torch.arange(len(above), device=rows.device)
+    image, inside = sites.index // (height * width), sites.index % (height * width)
+    row, column = inside // width, inside % width
+    parents = numbers[(image * (height // 2) + row // 2) * (width // 2) + column // 2]
+    own = torch.arange(len(sites), device=rows.device)
+    any_child = torch.empty(len(above), dtype=torch.long, device=rows.device).scatter_(0, parents, own)
+    children = any_child.repeat(4, 1)  # in place of a child that is not chosen, one that is
+    children[row % 2 * 2 + column % 2, parents] = own
+    return _Largest.apply(rows, parents, children), above
+
+
 class SiteConv(nn.Module):
     """3×3 convolution without bias that takes and gives features at chosen sites alone.
 
