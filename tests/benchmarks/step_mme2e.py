@@ -3,9 +3,9 @@
 8 clips of mixed lengths: 70 faces of 48×48 pixels, 2 to 8 s of sound each (about 100 pieces), 6 to 40 tokens of text;
 an ALBERT of base size (initial weights; the transformers package), trained with the network; README sizes. The plain
 way is the published code's, without its face detector: text padded to 100 tokens, images with channels first,
-sequences cut and padded one by one, ``nn.TransformerEncoder``, spectrograms clip by clip as its loader makes them. Both have the same
-weights; outputs and gradients are compared first, in eval mode and double precision, on part of the batch. The two take
-turns in one run; medians are reported, of the clock and of the processor.
+sequences cut and padded one by one, ``nn.TransformerEncoder``, spectrograms clip by clip as its loader makes them.
+Both have the same weights; outputs and gradients are compared first, in eval mode and double precision, on part of the
+batch. The two take turns in one run; medians are reported, of the clock and of the processor.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/step_mme2e.py
 """

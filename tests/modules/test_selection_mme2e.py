@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmer_fairseq.modules import sites as sites_module
 from mmer_fairseq.modules.norm_pool import NormReluPool
 from mmer_fairseq.modules.selection import Selection, most_attended, scrambled
-from mmer_fairseq.modules.sites import SiteConv, SiteNorm, Sites
+from mmer_fairseq.modules.sites import SiteConv, SiteNorm, Sites, halved
 
 
 @pytest.mark.parametrize("density", [0.03, 0.3, 0.9, 1.0])
@@ -37,6 +37,21 @@ def test_pairs_are_those_of_chosen_neighbours():
     mask = torch.zeros(2, 4, 4, dtype=torch.bool)
     mask[0, 0, 0] = mask[0, 1, 1] = mask[1, 0, 0] = mask[0, 3, 3] = True
     assert Sites(mask).pairs.count == 4 + 2
+
+
+def test_halving():
+    torch.manual_seed(0)
+    mask = torch.rand(3, 6, 4) < 0.3
+    sites = Sites(mask)
+    rows = torch.rand(len(sites), 5, dtype=torch.float64, requires_grad=True)
+    y, above = halved(rows, sites)
+    full = F.max_pool2d(sites.map(rows), 2)
+    assert torch.equal(above.mask, F.max_pool2d(mask.float(), 2) > 0)
+    expected = full.permute(0, 2, 3, 1)[above.mask]
+    grad = torch.randn_like(y)
+    assert torch.equal(y, expected)
+    wanted = torch.autograd.grad(expected, rows, grad)[0]
+    assert torch.equal(torch.autograd.grad(y, rows, grad)[0], wanted)
 
 
 def test_norm():
