@@ -46,6 +46,8 @@ class WholeSplit:
             parts: list[Any] = [None] * dist.get_world_size()
             dist.all_gather_object(parts, rows)
             rows = [row for part in parts for row in part]
-        order = torch.cat([index for index, _, _ in rows]).argsort()
+        index, order = torch.cat([row[0] for row in rows]).sort(stable=True)
+        # a process that has a batch less than others is given the first one again, which fairseq does not count
+        order = order[torch.cat([index.new_ones(1, dtype=torch.bool), index[1:] != index[:-1]])]
         margins, wanted = (torch.cat([row[part] for row in rows])[order] for part in (1, 2))
         return margins, wanted

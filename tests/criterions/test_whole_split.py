@@ -36,5 +36,16 @@ def test_a_split_that_was_broken_off_is_forgotten():
     assert whole.gather()[0].tolist() == [[0]]
 
 
+def test_a_batch_that_fairseq_repeats_counts_once():
+    whole = WholeSplit()
+    whole.begin("valid", 3)
+    for rows, counted in (([1, 0], 2), ([1, 0], 0), ([2], 1)):
+        at = torch.tensor(rows)
+        whole.add(at, at[:, None].double(), at[:, None] > 0)
+        complete = whole.count(counted)
+    assert complete
+    assert whole.gather()[0].tolist() == [[0], [1], [2]]
+
+
 def test_nothing_is_whole_before_a_split_begins():
     assert not WholeSplit().count(0)
