@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from mmer_fairseq.cli._checkpoint import add_checkpoint_arguments, check_numbers, load, writable
 from mmer_fairseq.errors import InputError
 
 HELP = "score a checkpoint with modalities missing, and with noise added"
@@ -20,23 +20,14 @@ subset of its modalities, and with white noise on the sound, a blurred and a par
 
 TSV, PICTURE = "robustness.tsv", "robustness.png"
 LEVELS = {"snr": (20, 10, 5, 0), "blur": (1, 2, 4), "occlusion": (0.1, 0.25, 0.5)}
-LOWEST = {"batch_size": 1, "num_workers": 0}
 
 logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("data", metavar="DATA", help="corpus folder")
-    parser.add_argument("--path", required=True, metavar="CKPT", help="checkpoint of fairseq-train")
-    parser.add_argument("--split", default="test", metavar="NAME", help="default: test")
-    parser.add_argument("--labels", metavar="NAME", help="label space (default: that of the training)")
+    add_checkpoint_arguments(parser, batch_size=16, unit="clips")
     parser.add_argument("--metric", metavar="NAME", help="to show (default: that of the best checkpoint)")
-    parser.add_argument(
-        "--modalities", metavar="M[,M…]", help="what complete means (default: all of the model)"
-    )
-    parser.add_argument("--features", metavar="M=NAME,…", help="stored features (default: as in training)")
-    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="default: 16")
     shown = {kind: " ".join(f"{level:g}" for level in levels) for kind, levels in LEVELS.items()}
     helps = {
         "snr": "of noise on the sound, in dB of the clip's own power",
@@ -54,10 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument("--noise", metavar="FILE", help="recorded noise to add (default: white noise)")
     parser.add_argument("--seed", type=int, default=1, help="of noise and rectangles (default: 1)")
-    parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
-    parser.add_argument(
-        "--num-workers", type=int, default=1, metavar="N", help="reading processes (default: 1)"
-    )
     parser.add_argument(
         "--out", metavar="DIR", help=f"where {TSV} and {PICTURE} go (default: the checkpoint's folder)"
     )
@@ -73,25 +60,23 @@ def run(args: argparse.Namespace) -> int:
 
     levels = {kind: getattr(args, kind) for kind in LEVELS}
     check_levels(levels)
-    _check_numbers(args)
+    check_numbers(args)
     import mmer_fairseq  # fairseq takes seconds to import: not before the flags are known to be good
 
     mmer_fairseq.register()
     from mmer_fairseq.evaluation.conditions import plan_conditions
     from mmer_fairseq.evaluation.report import remarks, table, write_tsv
     from mmer_fairseq.evaluation.sweep import sweep
-    from mmer_fairseq.evaluation.trained import load_trained
     from mmer_fairseq.evaluation.variants import Chance
 
-    flags = {name: getattr(args, name) for name in ("labels", "modalities", "features")}
-    trained = load_trained(args.path, args.data, args.split, flags=flags, cpu=args.cpu)
+    trained = load(args, args.split)
     metric = _metric(args.metric or trained.metric, trained.criterion.metrics.names)
     forms = trained.forms()
     conditions, notes = plan_conditions(forms, levels)
     absent = [m for m in trained.task.streams if m not in forms]
     notes += [f"{m}: not read here, missing for every clip" for m in absent]
     chance = Chance(args.seed, _recording(args, trained, forms))
-    out = _folder(args)
+    out = writable(Path(args.out) if args.out else Path(args.path).parent)
     batches = trained.batches(args.batch_size, args.num_workers)
     results = sweep(
         trained.task, trained.model, trained.criterion, trained.dataset, batches, conditions, chance
@@ -104,17 +89,6 @@ def run(args: argparse.Namespace) -> int:
     print(out / TSV)
     print(out / PICTURE)
     return 0
-
-
-def _check_numbers(args: argparse.Namespace) -> None:
-    for name, lowest in LOWEST.items():
-        if getattr(args, name) < lowest:
-            raise InputError.of(
-                where="--" + name.replace("_", "-"),
-                expected=f"{lowest} or more",
-                found=getattr(args, name),
-                remedy="correct it or leave the flag out",
-            )
 
 
 def _metric(name: str, known: tuple[str, ...]) -> str:
@@ -143,20 +117,6 @@ def _recording(args: argparse.Namespace, trained: Any, forms: dict[str, str]) ->
         )
     rate = trained.dataset.sources["audio"].options.sample_rate
     return load_recording(args.noise, rate=rate, where="--noise")
-
-
-def _folder(args: argparse.Namespace) -> Path:
-    """Where the files go, made if need be: better refused before the work than after it."""
-    from mmer_fairseq.evaluation.report import unwritable
-
-    folder = Path(args.out) if args.out else Path(args.path).parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    return folder
 
 
 def _draw(results: list[Any], metric: str, title: str, path: Path) -> None:

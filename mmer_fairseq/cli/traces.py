@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mmer_fairseq.cli._checkpoint import add_checkpoint_arguments, check_numbers, load, writable
 from mmer_fairseq.errors import InputError
 
 HELP = "write and draw the traces that a model predicts, smoothed if asked for"
@@ -28,12 +28,7 @@ SHOWN = ("ccc", "pearson", "rmse")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("data", metavar="DATA", help="corpus folder")
-    parser.add_argument("--path", required=True, metavar="CKPT", help="checkpoint of fairseq-train")
-    parser.add_argument("--split", default="test", metavar="NAME", help="default: test")
-    parser.add_argument("--labels", metavar="NAME", help="label space (default: that of the training)")
-    parser.add_argument("--modalities", metavar="M[,M…]", help="read only these (default: all of the model)")
-    parser.add_argument("--features", metavar="M=NAME,…", help="stored features (default: as in training)")
+    add_checkpoint_arguments(parser, batch_size=32, unit="windows")
     parser.add_argument(
         "--smooth", action="store_true", help="moving average, its widths chosen on --smooth-on"
     )
@@ -46,13 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--clips", metavar="ID[,ID…]", help="draw these clips instead")
     parser.add_argument(
-        "--batch-size", type=int, default=32, metavar="N", help="windows at once (default: 32)"
-    )
-    parser.add_argument(
-        "--num-workers", type=int, default=1, metavar="N", help="reading processes (default: 1)"
-    )
-    parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
-    parser.add_argument(
         "--out", metavar="DIR", help="where the files go (default: traces-SPLIT beside the checkpoint)"
     )
 
@@ -63,9 +51,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: a flag, the checkpoint or the corpus is not what it should be.
     """
-    _check(args)
-    out = Path(args.out) if args.out else Path(args.path).parent / f"traces-{args.split}"
-    _make(out)
+    check_numbers(args)
+    out = writable(Path(args.out) if args.out else Path(args.path).parent / f"traces-{args.split}")
     import mmer_fairseq  # fairseq takes seconds to import: not before the flags are known to be good
 
     mmer_fairseq.register()
@@ -76,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from mmer_fairseq.plots.traces import traces_figure
 
     widths = _chosen_widths(args, out) if args.smooth else None
-    trained = _load(args, args.split)
+    trained = load(args, args.split)
     labels, metric = trained.task.labels, trained.criterion.metrics
     plain, smoothed = metric.zeros(), metric.zeros()
     wanted = _wanted(args, trained.dataset.clips)
@@ -107,17 +94,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check(args: argparse.Namespace) -> None:
-    for name, lowest in (("batch_size", 1), ("num_workers", 0), ("draw", 0)):
-        if getattr(args, name) < lowest:
-            raise InputError.of(
-                where="--" + name.replace("_", "-"),
-                expected=f"{lowest} or more",
-                found=getattr(args, name),
-                remedy="correct it or leave the flag out",
-            )
-
-
 def _wanted(args: argparse.Namespace, clips: Sequence[Any]) -> set[str]:
     """The clips of ``--clips``."""
     wanted = {name.strip() for name in (args.clips or "").split(",") if name.strip()}
@@ -132,31 +108,11 @@ def _wanted(args: argparse.Namespace, clips: Sequence[Any]) -> set[str]:
     return wanted
 
 
-def _make(folder: Path) -> None:
-    """Better refused before the work than after it."""
-    from mmer_fairseq.evaluation.report import unwritable
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        trial = folder / f".{os.getpid()}"
-        trial.touch()
-        trial.unlink()
-    except OSError as error:
-        raise unwritable(folder, error) from error
-
-
-def _load(args: argparse.Namespace, split: str) -> Any:
-    from mmer_fairseq.evaluation.trained import load_trained
-
-    flags = {name: getattr(args, name) for name in ("labels", "modalities", "features")}
-    return load_trained(args.path, args.data, split, flags=flags, cpu=args.cpu)
-
-
 def _chosen_widths(args: argparse.Namespace, out: Path) -> tuple[int, ...]:
     from mmer_fairseq.evaluation.smoothing import choose_widths
     from mmer_fairseq.evaluation.traces import predicted_traces
 
-    trained = _load(args, args.smooth_on)
+    trained = load(args, args.smooth_on)
     traces = list(predicted_traces(trained, args.batch_size, args.num_workers))
     if not any(bool((~trace.target.isnan()).any()) for trace in traces):
         raise InputError.of(
