@@ -85,6 +85,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--splits", metavar="S[,S…]", help="splits of the new corpus (default: all)")
     parser.add_argument(
+        "--labels",
+        metavar="NAME[,NAME…]",
+        help="label spaces of the new corpus; its pictures have the rate of its traces (default: all)",
+    )
+    parser.add_argument(
         "--workers",
         type=int,
         default=0,
@@ -123,6 +128,7 @@ def run(args: argparse.Namespace) -> int:
         args.out,
         settings,
         splits=args.splits.split(",") if args.splits else None,
+        labels=args.labels.split(",") if args.labels else None,
         workers=args.workers if args.workers > 0 else several,
         device=args.device,
         skip_bad=args.skip_bad,

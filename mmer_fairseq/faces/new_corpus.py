@@ -13,6 +13,7 @@ from mmer_fairseq.corpus import MODALITIES, Clip, Corpus
 from mmer_fairseq.corpus.corpus import split_files
 from mmer_fairseq.corpus.description import FILE, Description
 from mmer_fairseq.corpus.faults import stop
+from mmer_fairseq.corpus.streams import RawOptions
 from mmer_fairseq.corpus.textfile import read_utf8
 from mmer_fairseq.corpus.tsv import parse_table
 from mmer_fairseq.corpus.write import write_corpus, writing
@@ -30,7 +31,7 @@ class Source:
     Attributes:
         corpus: read with its first label space.
         splits: which of its splits.
-        spaces: label space → corpus read with it.
+        spaces: label space that is wanted → corpus read with it.
     """
 
     corpus: Corpus
@@ -38,11 +39,18 @@ class Source:
     spaces: Mapping[str, Corpus]
 
     @classmethod
-    def load(cls, directory: str | Path, splits: Sequence[str] | None) -> Source:
+    def load(
+        cls, directory: str | Path, splits: Sequence[str] | None = None, labels: Sequence[str] | None = None
+    ) -> Source:
         """Read it.
 
+        Args:
+            directory: the corpus.
+            splits: wanted (default: all).
+            labels: label spaces that are wanted (default: all).
+
         Raises:
-            InputError: no corpus, one in the older layout, an unknown split, or a store ``faces`` cannot serve.
+            InputError: no corpus, one in the older layout, or an unknown split or label space.
         """
         corpus = Corpus.load(directory)
         if not (corpus.directory / FILE).exists():
@@ -54,7 +62,8 @@ class Source:
             )
         for split in splits or ():
             corpus.clips(split)  # an unknown split is an error
-        spaces = {name: Corpus.load(directory, labels=name) for name in corpus.description.labels}
+        wanted = labels or list(corpus.description.labels)
+        spaces = {name: Corpus.load(directory, labels=name) for name in wanted}
         return cls(corpus, tuple(splits or corpus.splits), spaces)
 
     def each(self) -> Iterator[Clip]:
@@ -63,6 +72,17 @@ class Source:
             for split in self.splits:
                 yield from corpus.clips(split)
             yield from (clip for clip in corpus.others if clip.split in self.splits)
+
+    def picture_rate(self, clip: Clip) -> float:
+        """Frames a second, in Hz, that the numbers of the clip's pictures count, if its video is a folder of them."""
+        traces = (space for space in self.corpus.description.labels.values() if space.kind == "trace")
+        return clip.rate or next((space.rate for space in traces), RawOptions.picture_rate)
+
+    @property
+    def unwanted_columns(self) -> set[str]:
+        """Columns that only unwanted label spaces read."""
+        every = {column for space in self.corpus.description.labels.values() for column in space.columns}
+        return every - {column for corpus in self.spaces.values() for column in corpus.label_space.columns}
 
     @property
     def with_video(self) -> list[Clip]:
@@ -79,14 +99,14 @@ class Source:
         Raises:
             InputError: several label spaces with other rates.
         """
-        traces = [space for space in self.corpus.description.labels.values() if space.kind == "trace"]
-        rates = sorted({space.rate_of(clip) for space in traces})
+        spaces = [corpus.label_space for corpus in self.spaces.values()]
+        rates = sorted({space.rate_of(clip) for space in spaces if space.kind == "trace"})
         if len(rates) > 1:
             raise InputError.of(
                 where=clip.where,
                 expected="traces of one rate, which the column 'rate' gives to the pictures too",
                 found=" and ".join(f"{rate:g} Hz" for rate in rates),
-                remedy="make a corpus of one of the label spaces",
+                remedy="name the label space of one of them with --labels",
             )
         return rates[0] if rates else 0.0
 
@@ -129,7 +149,7 @@ def write_face_corpus(source: Source, out: Path, crops: Mapping[str, tuple[Path,
     description = source.corpus.description
     root = Path(os.path.commonpath([description.media_root, out]))
     known = {clip.id: clip for clip in source.each()}
-    traces = _traces(source)
+    traces, unwanted = _traces(source), source.unwanted_columns
     rows: dict[str, list[dict[str, str]]] = {}
     for split in source.splits:
         path = source.corpus.directory / f"{split}.tsv"
@@ -138,7 +158,7 @@ def write_face_corpus(source: Source, out: Path, crops: Mapping[str, tuple[Path,
         assert table is not None
         rows[split] = []
         for _, cells in table.rows:
-            row = dict(cells)
+            row = {column: cell for column, cell in cells.items() if column not in unwanted}
             clip = known[row["id"]]
             row.update(_media(clip, root))
             for column, trace in traces.get(clip.id, {}).items():
@@ -198,6 +218,7 @@ def _described(description: Description, source: Source, out: Path, root: Path) 
     value, _ = parse_yaml(read_utf8(path, "a corpus description", stop) or "", path, stop)
     assert value is not None
     value = {**value, "media_root": "/" if str(root) == "/" else os.path.relpath(root, out)}
+    value["labels"] = {name: value["labels"][name] for name in source.spaces}
     value["pictures"] = {"clock": "clip"}
     if description.features:
         value["features"] = {

@@ -14,7 +14,6 @@ from tqdm import tqdm
 from mmer_fairseq.corpus import Clip
 from mmer_fairseq.corpus.description import FILE
 from mmer_fairseq.corpus.faults import count, some
-from mmer_fairseq.corpus.streams import RawOptions
 from mmer_fairseq.corpus.write import replace_file
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.faces.clip_faces import Moment, Task, counts, finished
@@ -69,6 +68,7 @@ def find_faces(
     settings: Settings,
     *,
     splits: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
     workers: int = 1,
     device: str = "cpu",
     skip_bad: int = 0,
@@ -85,6 +85,7 @@ def find_faces(
             lie, and the crops in ``faces/<clip>/00001.jpg`` … with ``faces/manifest.tsv``.
         settings: how.
         splits: which ones (default: all).
+        labels: label spaces of the new corpus (default: all). Pictures have the rate of its traces.
         workers: processes, each with one thread.
         device: where the detector runs, as torch names it.
         skip_bad: clips that may go without picture because their video is broken.
@@ -95,7 +96,7 @@ def find_faces(
             ``skip_bad`` are; the folder holds something else, or faces found otherwise.
     """
     settings.check()
-    source = Source.load(directory, splits)
+    source = Source.load(directory, splits, labels)
     target = check_out(out, source, FOLDER, PLAN)
     clips = source.with_video
     if not clips:
@@ -130,10 +131,10 @@ def _task(clip: Clip, folder: Path, source: Source, settings: Settings) -> Task:
             where=clip.where,
             expected=f"pictures at the rate of the clip's trace, {trace_rate:g} Hz: the column 'rate' is of both",
             found=f"--rate {settings.rate:g}",
-            remedy="leave out --rate and --img-interval",
+            remedy="leave out --rate and --img-interval, or name the label spaces without traces with --labels",
         )
     rate = settings.rate or trace_rate or RATE
-    return Task(clip, folder, rate, clip.rate or trace_rate or RawOptions.picture_rate)
+    return Task(clip, folder, rate, source.picture_rate(clip))
 
 
 def _all(
