@@ -61,6 +61,6 @@ def _draw(axes: Axes, rate: float, prediction: np.ndarray, target: np.ndarray) -
     if holes.any():
         axes.fill_between(
             seconds, 0, 1, where=holes, transform=axes.get_xaxis_transform(), color=ORANGE, alpha=0.12,
-            linewidth=0, label="no label",
+            linewidth=0, label="no label", step="mid",
         )  # fmt: skip
     tidy(axes)
