@@ -51,7 +51,7 @@ class Outcome:
         out: folder of the new corpus.
         clips: that have a video.
         pictures: ``found``, ``held``, ``fallback``, ``none`` → how many pictures.
-        without: ids of the clips in which no face was found; they have no picture, unless there is a fallback.
+        without: ids of the clips in which a detector found no face; they have no picture, unless there is a fallback.
         skipped: clip id → why its video cannot be read.
     """
 
@@ -200,7 +200,7 @@ def _tell(
             continue
         found = counts(moments)
         outcome.pictures.update(found)
-        if not found["found"]:
+        if not found["found"] and settings.detector != "centre":
             outcome.without.append(task.clip.id)
         begin = task.source["start"] or 0.0
         for moment in moments:
