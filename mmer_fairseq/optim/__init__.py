@@ -1,1 +1,1 @@
-"""Learning-rate schedules that fairseq lacks."""
+"""Learning rates that fairseq lacks: a schedule in epochs, a slower text encoder."""

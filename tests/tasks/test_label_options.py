@@ -163,6 +163,7 @@ def test_two_processes_choose_what_one_does(tuned, toy, command, tmp_path):
     done = command(two([*words, "--batch-size", 4, "--batch-size-valid", 3], 29672))
     kept = state(tmp_path / "checkpoint_last.pt")["task_state"]["thresholds"]["values"]
     assert kept == best(tmp_path / "valid.tsv")
+    assert np.allclose(read(tmp_path / "valid.tsv")[2], read(tuned / "valid.tsv")[2], atol=1e-4)
     check(logged(done.stdout, "valid")[-1], tmp_path / "valid.tsv", kept)
 
 
