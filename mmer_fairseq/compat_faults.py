@@ -62,8 +62,11 @@ def check_flags(cfg: Any, command: str) -> None:
             remedy="add --batch-size 8",
         )
     gpu = torch.cuda.is_available() and not _value(cfg, "common", "cpu")
-    if _value(cfg, "common", "fp16") and not gpu:
-        raise InputError.of(where="--fp16", expected="a GPU", found="none in use", remedy="leave --fp16 out")
+    for flag in ("fp16", "bf16"):
+        if _value(cfg, "common", flag) and not gpu:
+            raise InputError.of(
+                where=f"--{flag}", expected="a GPU", found="none in use", remedy=f"leave --{flag} out"
+            )
     run, log = _value(cfg, "checkpoint", "save_dir"), _value(cfg, "common", "log_file")
     if command == "train" and run and not _value(cfg, "checkpoint", "no_save"):
         with _writing("--save-dir", run):

@@ -25,7 +25,7 @@ def settings(tmp_path: Path, **changes: Any) -> SimpleNamespace:
     """fairseq's configuration, as far as it is looked at."""
     values = {
         "batch_size": 8, "batch_size_valid": 8, "max_tokens": None, "num_workers": 1, "update_freq": [1],
-        "fp16": False, "cpu": True, "log_file": None, "save_dir": str(tmp_path / "run"), "no_save": False,
+        "fp16": False, "bf16": False, "cpu": True, "log_file": None, "save_dir": str(tmp_path / "run"), "no_save": False,
         **changes,
     }  # fmt: skip
     sections = ("dataset", "optimization", "common", "checkpoint")
@@ -51,6 +51,7 @@ def test_right_flags_pass_and_make_the_folder_of_the_run(tmp_path):
             "--batch-size: expected the number of clips in a batch, or --max-tokens; found",
         ),
         ({"fp16": True}, "--fp16: expected a GPU; found none in use. Leave --fp16 out."),
+        ({"bf16": True}, "--bf16: expected a GPU; found none in use. Leave --bf16 out."),
         ({"save_dir": "FILE/run"}, "--save-dir FILE/run: expected a place that can be written to; found"),
         ({"log_file": "FILE/log"}, "--log-file FILE/log: expected a place that can be written to; found"),
         ({"log_file": "."}, "--log-file .: expected a place that can be written to; found Is a directory"),

@@ -52,7 +52,6 @@ def run(args: argparse.Namespace) -> int:
         InputError: a flag, the checkpoint or the corpus is not what it should be.
     """
     check_numbers(args)
-    out = writable(Path(args.out) if args.out else Path(args.path).parent / f"traces-{args.split}")
     import mmer_fairseq  # fairseq takes seconds to import: not before the flags are known to be good
 
     mmer_fairseq.register()
@@ -62,8 +61,9 @@ def run(args: argparse.Namespace) -> int:
     from mmer_fairseq.plots import canvas
     from mmer_fairseq.plots.traces import traces_figure
 
-    widths = _chosen_widths(args, out) if args.smooth else None
     trained = load(args, args.split)
+    out = writable(Path(args.out) if args.out else Path(args.path).parent / f"traces-{args.split}")
+    widths = _chosen_widths(args, out) if args.smooth else None
     labels, metric = trained.task.labels, trained.criterion.metrics
     plain, smoothed = metric.zeros(), metric.zeros()
     wanted = _wanted(args, trained.dataset.clips)

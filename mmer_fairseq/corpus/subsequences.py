@@ -22,6 +22,9 @@ from mmer_fairseq.media.series import load_series
 from mmer_fairseq.media.sound import load_sound
 from mmer_fairseq.media.video import load_frames
 
+#: Sound that is decoded beyond what is wanted, in seconds: a resampler needs what lies around a sample.
+_MARGIN = 0.1
+
 
 @dataclass(frozen=True)
 class Subsequences:
@@ -144,51 +147,57 @@ class SubsequenceReader:
         return pictures[torch.from_numpy(np.minimum(steps - first, len(pictures) - 1))]
 
     def _samples(self, clip: Clip, stretch: Stretch, seconds: float) -> Tensor:
-        """Sound or biosignal: sub-sequence i ends where its target step ends."""
-        length = self.subsequences.length
-        lowest, highest = stretch.around or (int(stretch.targets[0]), int(stretch.targets[-1]))
-        options, where, begin = self.options, clip.where, clip.start or 0.0
-        path = clip.media[self.modality]
-        per_second = float(options.sample_rate)
+        """Sound or biosignal: sub-sequence i ends where its target step ends.
+
+        Samples are counted from the medium's beginning, and decoding begins at a whole second: so a sample is the same
+        whichever stretch it is read with, also where it is resampled.
+        """
+        options, begin = self.options, clip.start or 0.0
+        rate = float(options.sample_rate)
         if self.modality == "physio":
-            per_second = float(options.physio_to_rate or options.physio_rate or 0.0)
-        first = max(0.0, (lowest + 1 - length) / stretch.rate)
-        last = (highest + 1) / stretch.rate
-        last = min(last, seconds) if seconds else last
+            rate = float(options.physio_to_rate or options.physio_rate or 0.0)
+        lowest, highest = stretch.around or (int(stretch.targets[0]), int(stretch.targets[-1]))
 
-        def decode(_first: int, _last: int) -> Tensor:
-            if self.modality == "audio":
-                # silence of a few seconds is no fault
-                return load_sound(
-                    path,
-                    start=begin + first,
-                    end=begin + last,
-                    rate=options.sample_rate,
-                    allow_silent=True,
-                    where=where,
-                )
-            return load_series(
-                path,
-                start=begin + first,
-                end=begin + last,
-                rate=options.physio_rate,
-                to_rate=options.physio_to_rate,
-                channels=options.physio_channels,
-                where=where,
-            )
+        def end_of(step: int) -> int:
+            return round((begin + (step + 1) / stretch.rate) * rate)
 
-        if first >= last:
-            recording = torch.zeros(0, *self._shape(clip))
+        # what lies outside the clip is silence, also where the medium goes on
+        low, high = max(end_of(lowest) - self.chunk, round(begin * rate)), end_of(highest)
+        high = min(high, round((begin + seconds) * rate)) if seconds else high
+        first = max(0, math.floor(low / rate - _MARGIN))
+        last = high / rate + _MARGIN
+        last = min(last, begin + seconds) if seconds else last
+        if low < high:
+            recording = self._decoded(clip, lowest, highest, lambda *_: self._recording(clip, first, last))
         else:
-            recording = self._decoded(clip, lowest, highest, decode)
+            recording = torch.zeros(0, *self._shape(clip))
+        base = round(first * rate)
+        high = min(high, base + len(recording))
         result = torch.zeros(len(stretch.targets), self.chunk, *recording.shape[1:])
-        offset = round(first * per_second)
-        ends = [round((t + 1) / stretch.rate * per_second) - offset for t in stretch.targets.tolist()]
-        for row, end in enumerate(ends):  # S slices: nothing is computed for each sample
-            low, high = max(0, end - self.chunk), min(end, len(recording))
-            if low < high:
-                result[row, low - (end - self.chunk) : high - (end - self.chunk)] = recording[low:high]
+        for row, step in enumerate(stretch.targets.tolist()):  # S slices: nothing is computed for each sample
+            start = end_of(step) - self.chunk
+            a, b = max(start, low), min(start + self.chunk, high)
+            if a < b:
+                result[row, a - start : b - start] = recording[a - base : b - base]
         return result.flatten(0, 1)
+
+    def _recording(self, clip: Clip, first: float, last: float) -> Tensor:
+        """Samples from ``first`` to ``last``, in seconds of the medium."""
+        options, path = self.options, clip.media[self.modality]
+        if self.modality == "audio":
+            # silence of a few seconds is no fault
+            return load_sound(
+                path, start=first, end=last, rate=options.sample_rate, allow_silent=True, where=clip.where
+            )
+        return load_series(
+            path,
+            start=first,
+            end=last,
+            rate=options.physio_rate,
+            to_rate=options.physio_to_rate,
+            channels=options.physio_channels,
+            where=clip.where,
+        )
 
     def _shape(self, clip: Clip) -> tuple[int, ...]:
         """Shape of one step where nothing can be read."""

@@ -1,5 +1,6 @@
 """Criterion ``emotion_prediction_cri``: objective of the label space, auxiliary losses, sums to make metrics from."""
 
+import logging
 import math
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
@@ -18,6 +19,8 @@ from mmer_fairseq.criterions.label_weights import label_weights
 from mmer_fairseq.criterions.predictions import Predictions
 from mmer_fairseq.criterions.whole_split import WholeSplit
 from mmer_fairseq.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 #: Before the keys of the sums, so that fairseq keeps them but does not show them.
 HIDDEN = "_"
@@ -105,6 +108,8 @@ class EmotionPredictionCriterion(FairseqCriterion):
         output = model(**sample["net_input"])
         logits, target, mask = output["logits"], sample["target"], sample.get("target_mask")
         self._check_shape(logits, target)
+        if self.kind == "trace":
+            logits = objectives.fit_steps(logits, target.shape[1])
         loss, terms = self.objective.loss(logits, target, mask)
         logging: Dict[str, Any] = {"loss": float(loss.detach()), "clips": len(target)}
         loss = optimised(self.objective.loss, loss, output, target, mask, self.cfg)
@@ -148,12 +153,15 @@ class EmotionPredictionCriterion(FairseqCriterion):
         total = {key: sum(each[key] for each in logging_outputs) for key in self.no_logging()}
         size = float(total["sample_size"])
         if not size:
+            logger.warning("no label in what was evaluated: there are no scores")
             return
         log.log_scalar("loss", float(total["loss"]) / size / math.log(2), size, round=9)
         if total["total_loss"] != total["loss"]:
             log.log_scalar("total_loss", float(total["total_loss"]) / size / math.log(2), size, round=9)
         log.log_scalar(HIDDEN + "clips", float(total["clips"]))
-        log.log_derived("clips", lambda meters: int(meters[HIDDEN + "clips"].sum))
+        log.log_derived(
+            "windows" if self.kind == "trace" else "clips", lambda meters: int(meters[HIDDEN + "clips"].sum)
+        )
         for key in self._keys:
             log.log_scalar(HIDDEN + key, torch.as_tensor(total[HIDDEN + key]).cpu().double())
         for name in self.metrics.names:

@@ -185,6 +185,14 @@ class Objective:
         return F.cross_entropy(scores.reshape(-1, 2), target.long().flatten(), reduction="none")
 
 
+def fit_steps(logits: Tensor, steps: int) -> Tensor:
+    """Bring [B, T, N] to a number of steps: clips without any modality do not tell a model how long they are.
+
+    What is added is 0, which is what a model gives for steps that it has nothing of.
+    """
+    return F.pad(logits, (0, 0, 0, steps - logits.shape[1]))
+
+
 def ccc(x: Tensor, y: Tensor, kept: Tensor) -> Tensor:
     """Mean over the columns of the concordance correlation, differentiable everywhere.
 

@@ -161,6 +161,20 @@ class StoredSource:
         return 0.0
 
 
+def name_half_stored(modality: str, stores: Sequence[FeatureStore], clips: Sequence[Clip]) -> None:
+    """Warn of clips that only some of the joined stores hold: they go without the modality."""
+    half = [c.id for c in clips if 0 < sum(c.id in store for store in stores) < len(stores)]
+    if half:
+        logger.warning(
+            "%d clips go on without %s, because not all of %s hold them: %s%s",
+            len(half),
+            modality,
+            ", ".join(store.name for store in stores),
+            ", ".join(half[:NAMED]),
+            " …" if len(half) > NAMED else "",
+        )
+
+
 @dataclass(frozen=True)
 class JoinedSource:
     """Vectors of several stores of one modality, side by side.
@@ -180,6 +194,7 @@ class JoinedSource:
         """As for each store by itself."""
         for part in self.parts:
             part.check(clips)
+        name_half_stored(self.modality, [part.store for part in self.parts], clips)
 
     def read(self, clip: Clip, *, random: np.random.Generator | None) -> Tensor:
         """The clip's vectors, FloatTensor [T, ΣD]."""

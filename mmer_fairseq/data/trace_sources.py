@@ -14,7 +14,7 @@ from torch import Tensor
 from mmer_fairseq.corpus import Clip
 from mmer_fairseq.corpus.subsequences import Stretch, SubsequenceReader, Subsequences
 from mmer_fairseq.data.durations import Durations
-from mmer_fairseq.data.sources import NAMED, RawSource, StoredSource
+from mmer_fairseq.data.sources import NAMED, RawSource, StoredSource, name_half_stored
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.store import FeatureStore
 
@@ -105,6 +105,7 @@ class StoredTrace:
                     found=f"{made['subseq_length']} steps, dilation {made['dilation']}",
                     remedy="give the run these numbers, or run mmer extract with its own",
                 )
+        name_half_stored(self.modality, self.stores, clips)
 
     def seconds(self, clip: Clip, durations: Durations, steps: int, rate: float) -> float:
         """How long the shortest of the stored sequences is."""

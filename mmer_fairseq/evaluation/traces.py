@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mmer_fairseq.corpus import Clip
+from mmer_fairseq.criterions.objectives import fit_steps
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.evaluation.sweep import plainly
 from mmer_fairseq.evaluation.trained import Trained
@@ -55,7 +56,8 @@ def predicted_traces(trained: Trained, batch_size: int, workers: int) -> Iterato
     numbers = {clip.id: number for number, clip in enumerate(dataset.clips)}
     open_: dict[int, tuple[Tensor, int]] = {}  # clip → its trace so far, steps that are lacking
     for batch in plainly(trained.batches(batch_size, workers)):
-        logits = _finite(trained.model(**batch["net_input"])["logits"].double().cpu(), batch, dataset)
+        logits = trained.model(**batch["net_input"])["logits"].double().cpu()
+        logits = _finite(fit_steps(logits, batch["target"].shape[1]), batch, dataset)
         for row, index in enumerate(batch["id"].tolist()):
             number = numbers[dataset.clip_of(index).id]
             length = len(dataset.traces[number])

@@ -57,6 +57,14 @@ def _draw(axes: Axes, rate: float, prediction: np.ndarray, target: np.ndarray) -
     seconds = np.arange(0, len(prediction), every) / rate
     axes.plot(seconds, target[::every], color=GREY, linewidth=2.2, label="label")
     axes.plot(seconds, prediction[::every], color=BLUE, linewidth=1.4, label="prediction")
+    # a line needs two points: a label between two holes is a dot
+    known = ~np.isnan(target)
+    alone = known & ~np.append(False, known[:-1]) & ~np.append(known[1:], False)
+    for values, color, size in ((np.where(alone, target, np.nan), GREY, 5), (prediction, BLUE, 3)):
+        if len(values) == 1 or color == GREY:
+            axes.plot(
+                np.arange(len(values)) / rate, values, linestyle="", marker="o", markersize=size, color=color
+            )
     holes = np.isnan(target[::every])
     if holes.any():
         axes.fill_between(

@@ -122,3 +122,42 @@ def test_signals_keep_their_channels_and_take_the_stated_rate(tmp_path):
     slower = reader("physio", 6, physio_rate=50.0, physio_to_rate=25.0).read
     assert slower(clip(physio=tmp_path / "a.npy"), Stretch(np.array([5]), 25.0)).shape == (6, 2)
     assert not read(clip(physio=tmp_path / "a.npy"), Stretch(np.array([500]), 25.0)).any()
+
+
+@pytest.mark.parametrize("around", [None, (8, 30)])
+@pytest.mark.parametrize("trace_rate", [20.0, 10.0, 5.0])
+def test_a_clip_of_another_rate_has_sound_as_long_as_the_others(tmp_path, trace_rate, around):
+    ramp = np.arange(1, 6001, dtype=np.float32) / 12000
+    soundfile.write(tmp_path / "a.wav", ramp, 1000, subtype="FLOAT")
+    chunk = Subsequences(4, 1).chunk("samples", 10.0, 1000.0)
+    read = SubsequenceReader("audio", RawOptions(sample_rate=1000), Subsequences(4, 1), chunk).read
+    targets = np.array([10, 14, 18])
+    sound = read(clip(audio=tmp_path / "a.wav"), Stretch(targets, trace_rate, around)).view(3, chunk)
+    for row, target in enumerate(targets):
+        end = round((target + 1) / trace_rate * 1000)
+        assert (sound[row] * 12000).round().tolist() == list(range(end - chunk + 1, end + 1))
+
+
+def test_resampled_sound_is_the_same_whichever_stretch_it_is_read_with(tmp_path):
+    noise = np.random.default_rng(0).normal(0, 0.1, 3 * 44100).astype("f4")
+    soundfile.write(tmp_path / "a.wav", noise, 44100, subtype="FLOAT")
+    targets = np.array([33, 39, 45])
+    for start in (None, 0.217):
+        one, two = (
+            reader("audio", 3840, sample_rate=16000).read(
+                clip(start, audio=tmp_path / "a.wav"), Stretch(targets, 25.0, around)
+            )
+            for around in (None, (20, 49))
+        )
+        np.testing.assert_allclose(one, two, atol=2e-4)
+        assert float(one.abs().mean()) > 0.03
+
+
+def test_what_lies_before_a_clip_in_its_recording_is_not_heard(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.full(3000, 0.5, np.float32), 1000, subtype="FLOAT")
+    sound = reader("audio", 240, sample_rate=1000).read(
+        clip(1.3, 2.0, audio=tmp_path / "a.wav"), Stretch(np.array([2, 18]), 25.0)
+    )
+    first, last = sound.view(2, 240)
+    assert first.tolist() == [0.0] * 120 + [0.5] * 120
+    assert last.tolist() == [0.5] * 180 + [0.0] * 60

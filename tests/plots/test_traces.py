@@ -15,7 +15,8 @@ def test_a_row_a_clip_a_column_a_dimension_and_holes_are_marked(tmp_path):
     figure = traces_figure(clips, ["valence", "arousal"], title="test, CCC 0.9", limits=(-1, 1))
     assert len(figure.axes) == 4
     first = figure.axes[0]
-    label, prediction = first.lines
+    label, prediction, alone = first.lines
+    assert np.isnan(alone.get_ydata()).all()
     np.testing.assert_allclose(label.get_xdata(), np.arange(50) / 10)
     np.testing.assert_allclose(prediction.get_ydata(), target[:, 0] + 0.1)
     assert len(first.collections) == 1
@@ -26,3 +27,14 @@ def test_a_row_a_clip_a_column_a_dimension_and_holes_are_marked(tmp_path):
     assert figure.legends[0].get_texts()[2].get_text() == "no label"
     save(figure, tmp_path / "t.png")
     assert (tmp_path / "t.png").stat().st_size > 10000
+
+
+def test_a_label_between_two_holes_and_a_trace_of_one_step_are_dots():
+    target = np.array([[np.nan], [0.5], [np.nan], [0.1], [0.2]])
+    figure = traces_figure(
+        [("a", 1.0, np.zeros((5, 1)), target), ("b", 1.0, np.ones((1, 1)), np.ones((1, 1)))], ["v"], title="t"
+    )
+    dots = figure.axes[0].lines[2]
+    assert dots.get_marker() == "o"
+    np.testing.assert_array_equal(dots.get_ydata(), [np.nan, 0.5, np.nan, np.nan, np.nan])
+    assert [line.get_marker() for line in figure.axes[1].lines[2:]] == ["o", "o"]

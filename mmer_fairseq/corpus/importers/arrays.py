@@ -95,6 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--ignore", nargs="+", default=[], metavar="LABEL", help="labels whose clips are left out")
     add("--range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="of scores and traces")
     add("--label-rate", type=float, default=0.0, metavar="HZ", help="steps a second of traces")
+    add("--invalid", type=float, metavar="X", help="in traces: no annotation (besides NaN), such as -5")
     add("--drop-unlabelled", action="store_true", help="leave out clips without a label, and name them")
     add("--texts", metavar="KEY", help="transcripts")
     add(
@@ -309,6 +310,7 @@ def _labels(args: argparse.Namespace, values: list[list[Any]]) -> Labels:
         names=tuple(args.classes or args.label_names or default),
         range=tuple(args.range) if args.range else None,
         rate=args.label_rate,
+        invalid=args.invalid,
         ignore=tuple(args.ignore),
     )
 

@@ -28,6 +28,7 @@ class Labels:
         range: lowest and highest value (score, trace).
         rate: steps a second in Hz (trace).
         ignore: labels whose clips are left out (classes, score).
+        invalid: number that stands for "no annotation" besides NaN, such as Aff-Wild2's -5 (trace).
     """
 
     values: Sequence[Any]
@@ -37,6 +38,7 @@ class Labels:
     range: tuple[float, float] | None = None
     rate: float = 0.0
     ignore: tuple[str, ...] = ()
+    invalid: float | None = None
 
     def lacking(self) -> list[int]:
         """Positions of the clips without a label: an empty text, NaN, or a trace of nothing else."""
@@ -99,6 +101,8 @@ class Labels:
     def _trace(self, value: Any, folder: Path, clip: str) -> str:
         array = np.asarray(value, dtype=np.float32)
         array = array[:, None] if array.ndim == 1 else array
+        if self.invalid is not None:
+            array = np.where(array == np.float32(self.invalid), np.float32(np.nan), array)
         if array.ndim != 2 or array.shape[1] != len(self._names()):
             expected = f"a trace [T, {len(self._names())}]"
             raise self._wrong(
