@@ -115,15 +115,28 @@ def test_what_an_optimiser_counts_in_its_group_goes_on():
     assert optimizer.param_groups[0]["step"] == 7
 
 
-def test_half_precision_copies_keep_the_mark():
-    from fairseq.optim.fp16_optimizer import FP16Optimizer
+@pytest.mark.parametrize("wrapper", ["FP16Optimizer", "MemoryEfficientFP16Optimizer"])
+def test_the_mark_survives_half_precision(wrapper):
+    from fairseq import optim
+    from fairseq.optim.adam import FairseqAdamConfig
+    from omegaconf import OmegaConf
 
-    model = Model()
-    text_lr.mark(model, 2.0)
-    copies = FP16Optimizer.build_fp32_params(SimpleNamespace(), list(model.parameters()), flatten=False)
-    optimizer = torch.optim.SGD(copies, lr=0.1)
-    with text_lr.slowed(SimpleNamespace(optimizer=optimizer), 2.0):
-        assert [len(group["params"]) for group in optimizer.param_groups] == [4, 4]
+    adam = OmegaConf.create({**vars(FairseqAdamConfig(tpu=False, lr=[0.5])), "_name": "adam"})
+    common = {"bf16": True, "fp16_scale_window": 1, "model_parallel_size": 1}
+    cfg = OmegaConf.create({"common": common, "optimizer": adam, "optimization": {"update_freq": [1]}})
+    found = []
+    for factor in (1.0, 4.0):
+        model = Model().to(torch.bfloat16)
+        text_lr.mark(model, factor)
+        optimizer = getattr(optim, wrapper).build_optimizer(cfg, list(model.parameters()))
+        start = [p.detach().clone() for p in model.parameters()]
+        optimizer.backward(sum(p.sum() for p in model.parameters()))
+        with text_lr.slowed(optimizer, factor):
+            optimizer.step()
+        found.append([(p - q).abs().mean().item() for p, q in zip(model.parameters(), start)])
+    names = [name for name, _ in Model().named_parameters()]
+    for name, plain, slowed in zip(names, *found):
+        assert slowed == pytest.approx(plain / (4 if ".text." in name else 1), rel=0.05), name
 
 
 def test_a_network_without_heads_is_marked_too(caplog):
