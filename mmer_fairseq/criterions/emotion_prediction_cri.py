@@ -48,7 +48,8 @@ class EmotionPredictionCriterion(FairseqCriterion):
     """Scores a model's logits against the corpus' labels.
 
     The loss is summed; its gradient is divided by the sample size: clips, or labelled values of traces. What is
-    logged are sums alone, so that any batch size and number of processes gives the same metrics.
+    logged are sums alone, so that any batch size and number of processes gives the same metrics. What needs all scores
+    of an evaluated split, AUC and chosen thresholds, is made from them once, with its last batch.
 
     Args:
         cfg: the flags above.
