@@ -25,7 +25,8 @@ def settings(tmp_path: Path, **changes: Any) -> SimpleNamespace:
     """fairseq's configuration, as far as it is looked at."""
     values = {
         "batch_size": 8, "batch_size_valid": 8, "max_tokens": None, "num_workers": 1, "update_freq": [1],
-        "fp16": False, "bf16": False, "cpu": True, "log_file": None, "save_dir": str(tmp_path / "run"), "no_save": False,
+        "fp16": False, "bf16": False, "cpu": True, "log_file": None, "no_save": False,
+        "save_dir": str(tmp_path / "run"),
         **changes,
     }  # fmt: skip
     sections = ("dataset", "optimization", "common", "checkpoint")

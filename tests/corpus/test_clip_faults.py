@@ -152,6 +152,13 @@ def test_a_folder_of_pictures(media: Path) -> None:
     assert look(labelled, trace=True, decode=True).faults == []
     assert look(labelled, trace=True).seconds == 2.0
     assert look(replace(faces, rate=5.0, start=1.0)).seconds == 3.0
+    # a face may leave long before the end, but none comes after it
+    np.save(media / "t.npy", np.zeros(200, np.float32))
+    assert look(labelled, trace=True).faults == []
+    np.save(media / "t.npy", np.zeros(5, np.float32))
+    (fault,) = look(labelled, trace=True).faults
+    assert "expected a trace about as long as the clip (2.0 s); found 5 steps, 0.5 s" in fault
+    np.save(media / "t.npy", np.zeros(20, np.float32))
     (media / "v" / "00005.png").write_text("broken")
     assert look(faces).faults == []
     (fault,) = look(faces, decode=True).faults

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from mmer_fairseq.corpus import Corpus, register_features
+from mmer_fairseq.features.store import FeatureStore
 from mmer_fairseq.features.write import write_store
 
 REPO = Path(__file__).resolve().parents[2]
@@ -57,6 +58,22 @@ def validating(data: Path, checkpoint: Path, *more: object) -> list[object]:
         "fairseq-validate", data, "--user-dir", REPO / "mmer_fairseq", "--task", "emotion_prediction",
         "--path", checkpoint, "--valid-subset", "test", "--cpu", "--num-workers", 0, "--log-format", "json", *more,
     ]  # fmt: skip
+
+
+def forget(data: Path, clip: str) -> None:
+    """Take both modalities of a clip away."""
+    for name in ("video-s", "audio-s"):
+        store = FeatureStore.open(data / "features" / name)
+        items = [(each, store.get(each)) for each in store.ids() if each != clip]
+        modality, rate = store.modality, store.rate
+        write_store(store.path, items, modality=modality, rate=rate, overwrite=True)
+    path = data / "test.tsv"
+    header, *rows = [line.split("\t") for line in path.read_text().splitlines()]
+    for row in rows:
+        if row[0] == clip:
+            row[header.index("audio")] = row[header.index("video")] = ""
+            row[header.index("text")] = row[header.index("text")] or "words"
+    path.write_text("\n".join("\t".join(row) for row in [header, *rows]) + "\n")
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +128,25 @@ def test_validation_reports_the_ccc_of_what_it_exports(batch, processes, trained
         for step in range(len(corpus.label_space.target(clip)))
     ]
     assert steps == expected
+
+
+def test_a_clip_without_anything_is_scored_the_same_in_any_batch(trained, command, tmp_path):
+    shutil.copytree(trained[0], tmp_path / "data")
+    clip = Corpus.load(trained[0], labels="affect").clips("test")[0]
+    forget(tmp_path / "data", clip.id)
+    found = []
+    for batch in (1, 3, 64):
+        words = validating(tmp_path / "data", trained[1], "--batch-size", batch)
+        done = command([*words, "--save-predictions", tmp_path / f"{batch}.tsv"])
+        found.append(logged(done.stdout + done.stderr)["ccc"])
+        exported = columns(tmp_path / f"{batch}.tsv")
+        assert found[-1] == pytest.approx(np.mean([ccc(*exported[name]) for name in DIMENSIONS]), abs=1e-6)
+    assert found[1:] == pytest.approx(found[:1] * 2, abs=1e-6)
+    words = ["mmer", "traces", tmp_path / "data", "--path", trained[1], "--cpu", "--batch-size", 1]
+    done = command([*words, "--out", tmp_path / "t"])
+    shown = re.search(r"as predicted +CCC +\S+ +\S+ +(\d\.\d+)", done.stdout)
+    assert float(shown[1]) == pytest.approx(found[0], abs=6e-4)
+    command(["mmer", "robustness", tmp_path / "data", "--path", trained[1], "--cpu", "--batch-size", 3])
 
 
 def test_traces_are_written_smoothed_and_drawn(trained, command, tmp_path):

@@ -109,6 +109,13 @@ def run(args: argparse.Namespace) -> int:
     tell_shared(splits, left_out)
     annotations = _without(annotations, args.leave_out, left_out)
     media = find_media(annotations, faces, films, sounds, left_out)
+    if not any(each.faces or each.sound for each in media.values()):
+        raise InputError.of(
+            where="--faces, --videos, --sounds",
+            expected=f"media of the {len(annotations)} annotated videos, such as {next(iter(annotations))}",
+            found="none in " + ", ".join(str(place) for place in (faces, films, sounds) if place),
+            remedy="name the folders that hold <video>/00001.jpg, <video>.mp4 or <video>.wav",
+        )
     traces = _traces(annotations, media, left_out)
     root = common_root(folder, *(place for place in (faces, films, sounds) if place))
     rows: dict[str, list[dict[str, str]]] = {}

@@ -359,6 +359,12 @@ def test_flags_at_fault(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ),
     ):
         assert message in fault(data, capsys, words)
+    (data / "elsewhere").mkdir(exist_ok=True)
+    nothing = fault(data, capsys, f"--faces {data}/elsewhere", videos=False, faces=False)
+    assert "--faces, --videos, --sounds: expected media of the" in nothing
+    assert nothing.rstrip().endswith(
+        "Name the folders that hold <video>/00001.jpg, <video>.mp4 or <video>.wav."
+    )
     assert "--faces, --videos, --sounds: expected one of them at least; found none. " in fault(
         data, capsys, videos=False, faces=False
     )

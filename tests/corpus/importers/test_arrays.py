@@ -129,6 +129,20 @@ def test_one_array_a_clip_and_traces(tmp_path: Path) -> None:
         np.testing.assert_allclose(corpus.label_space.target(clip), arrays[f"{clip.id}/gold"], rtol=1e-6)
 
 
+def test_a_number_that_marks_steps_without_annotation(tmp_path: Path) -> None:
+    gold = {f"s{i}/gold": np.array([[0.5], [-5.0], [np.nan], [-0.5]]) for i in range(5)}
+    np.savez(tmp_path / "a.npz", **gold, **{f"s{i}/x": np.ones((4, 2)) for i in range(5)})
+    words = (
+        "--features audio=x:{id}/x --rate x=10 --labels {id}/gold --label-kind trace --label-names v "
+        "--range -1 1 --label-rate 10 --split-by clip --invalid -5"
+    )
+    assert run(tmp_path / "out", (tmp_path / "a.npz",), words) == 0
+    assert check(tmp_path / "out", open_store=FeatureStore.open).faults == []
+    corpus = Corpus.load(tmp_path / "out")
+    for clip in clips(corpus):
+        np.testing.assert_array_equal(corpus.label_space.target(clip)[:, 0], [0.5, np.nan, np.nan, -0.5])
+
+
 def test_rows_that_are_time_steps(tmp_path: Path) -> None:
     rows = [f"c{i % 3},{i},{i / 10},{-i / 10}" for i in range(9)]
     (tmp_path / "steps.csv").write_text("\n".join(["clip,x1,v,a", *rows]) + "\n")
