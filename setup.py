@@ -41,6 +41,7 @@ setup(
         "faces": ["opencv-python-headless>=4.5,<5", "requests"],
         "opensmile": ["opensmile>=2.5"],
         "wavlm": ["transformers>=4.40"],
+        "transformers": ["transformers>=4.40"],
         "dev": ["pytest", "pytest-xdist", "ruff", "mypy", "scipy", "types-PyYAML"],
     },
     entry_points={"console_scripts": ["mmer = mmer_fairseq.cli.main:main"]},

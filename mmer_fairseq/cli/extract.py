@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
 from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.corpus.streams import RawOptions
@@ -12,6 +13,8 @@ from mmer_fairseq.encoders import ENCODERS
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.extract import extract
 from mmer_fairseq.features.store import FeatureStore
+from mmer_fairseq.media.albert_text import FILE as ALBERT_MODEL
+from mmer_fairseq.media.albert_text import AlbertTokenizer
 from mmer_fairseq.media.text import GPT2BPETokenizer, SentencePieceTokenizer, Tokenizer
 
 HELP = "run a frozen encoder once over a corpus and store its output"
@@ -135,6 +138,9 @@ def summary(store: FeatureStore) -> str:
 
 
 def _tokenizer(args: argparse.Namespace) -> Tokenizer:
+    name, _, folder = args.encoder.partition(":")
+    if name == "albert" and not args.tokenizer_model:  # its own lies beside its weights
+        return AlbertTokenizer(Path(folder) / ALBERT_MODEL)
     if args.tokenizer_model:
         return SentencePieceTokenizer(args.tokenizer_model)
     if not args.gpt2_bpe:

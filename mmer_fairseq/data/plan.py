@@ -22,6 +22,8 @@ from mmer_fairseq.encoders.base import StreamSpec
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.statistics import mean_and_deviation
 from mmer_fairseq.features.store import FeatureStore
+from mmer_fairseq.media.albert_text import FILE as ALBERT_MODEL
+from mmer_fairseq.media.albert_text import AlbertTokenizer
 from mmer_fairseq.media.text import GPT2BPETokenizer, SentencePieceTokenizer, Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -299,7 +301,8 @@ def _raw(flags: StreamFlags, modality: str, corpus: Corpus, train: str, windows:
             found=f"one for {entry.form}",
             remedy=(stored if entry.form == "features" else "") + fitting,
         )
-    tokenizer = _tokenizer(flags, corpus) if modality == "text" and corpus.text_form == "words" else None
+    words = modality == "text" and corpus.text_form == "words"
+    tokenizer = _tokenizer(flags, corpus, encoder) if words else None
     vocabulary = tokenizer.vocab_size if tokenizer is not None else ROBERTA_VOCABULARY
     frame_size = flags.frame_size or entry.frame_size or 64
     frame_rate = flags.frame_rate or entry.frame_rate or 0.0
@@ -342,9 +345,12 @@ def _raw(flags: StreamFlags, modality: str, corpus: Corpus, train: str, windows:
     return Stream(spec, source, fingerprint=tokenizer.fingerprint if tokenizer is not None else "")
 
 
-def _tokenizer(flags: StreamFlags, corpus: Corpus) -> Tokenizer:
+def _tokenizer(flags: StreamFlags, corpus: Corpus, encoder: str) -> Tokenizer:
     if flags.gpt2_bpe:
         return GPT2BPETokenizer.of_folder(flags.gpt2_bpe)
+    name, _, folder = encoder.partition(":")
+    if name == "albert" and not flags.tokenizer_model:  # its own lies beside its weights
+        return AlbertTokenizer(Path(folder) / ALBERT_MODEL)
     path = (
         Path(flags.tokenizer_model) if flags.tokenizer_model else Path(corpus.directory) / "tokenizer.model"
     )

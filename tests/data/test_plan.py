@@ -100,3 +100,20 @@ def test_encoder_of_media_for_stored_features(corpus):
         r"found both an encoder and a store\. Leave out --audio-encoder",
     ):
         plan_streams(flags(audio_encoder="logmel"), corpus)
+
+
+def test_albert_brings_its_own_tokens(twelve, tmp_path):
+    import sentencepiece
+
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["we are here now", "are you here"] * 5), model_prefix=str(tmp_path / "spiece"),
+        vocab_size=20, pad_id=0, unk_id=1, bos_id=-1, eos_id=-1, control_symbols=["[CLS]", "[SEP]"], minloglevel=2,
+    )  # fmt: skip
+    asked = flags(modalities="text", text_encoder=f"albert:{tmp_path}", max_text_tokens=512)
+    corpus = Corpus.load(twelve)
+    text = plan_streams(asked, corpus)["text"]
+    assert text.spec.vocab_size == 20
+    ids = text.source.read(corpus.clips("train")[0], random=None)
+    assert (ids[0], ids[-1]) == (2, 3)
+    with pytest.raises(InputError, match="spiece.model: expected ALBERT's sentencepiece model; found no such"):
+        plan_streams(flags(modalities="text", text_encoder="albert:elsewhere"), corpus)
