@@ -115,5 +115,7 @@ def test_albert_brings_its_own_tokens(twelve, tmp_path):
     assert text.spec.vocab_size == 16
     ids = text.source.read(corpus.clips("train")[0], random=None)
     assert (ids[0], ids[-1]) == (2, 3)
-    with pytest.raises(InputError, match="spiece.model: expected ALBERT's sentencepiece model; found no such"):
+    with pytest.raises(
+        InputError, match=r"spiece\.model: expected ALBERT's sentencepiece model; found no such"
+    ):
         plan_streams(flags(modalities="text", text_encoder="albert:elsewhere"), corpus)

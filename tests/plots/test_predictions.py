@@ -83,7 +83,8 @@ def test_what_the_criterion_writes(tmp_path: Path, kind, objective, scores, targ
         metrics.build(kind, ("v", "a"), objective).predict,
     )
     writer.add(torch.arange(3), scores, target)
-    writer.write(SimpleNamespace(clips=[SimpleNamespace(id=f"clip{k}", split="test") for k in range(3)]))
+    clips = [SimpleNamespace(id=f"clip{k}", split="test") for k in range(3)]
+    writer.write(SimpleNamespace(clips=clips, clip_of=lambda k: clips[k]))
     found = read_predictions(tmp_path / "x.tsv")
     assert (found.kind, found.names, found.clips, found.splits) == (kind, ("v", "a"), 3, ("test",))
     assert torch.tensor(found.target).squeeze(-1).tolist() == target.tolist()
@@ -96,7 +97,8 @@ def test_a_trace_that_the_criterion_writes(tmp_path: Path) -> None:
     )
     target = torch.tensor([[[0.5], [float("nan")], [0.0]]])
     writer.add(torch.tensor([0]), torch.zeros(1, 3, 1), target, torch.tensor([[False, False, True]]))
-    writer.write(SimpleNamespace(clips=[SimpleNamespace(id="clip", split="test")]))
+    clips = [SimpleNamespace(id="clip", split="test")]
+    writer.write(SimpleNamespace(clips=clips, clip_of=lambda k: clips[k], steps_of=lambda k: range(3)))
     found = read_predictions(tmp_path / "x.tsv")
     assert (found.kind, found.clips) == ("trace", 1)
     assert str(found.target) == "[[0.5], [nan], [nan]]"

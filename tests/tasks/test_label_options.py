@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import re
@@ -13,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 from sklearn import metrics as sk
+
+import mmer_fairseq
 
 pytestmark = pytest.mark.slow
 
@@ -95,8 +96,8 @@ def best(file: Path) -> list[float]:
 
 
 def state(path: Path) -> dict:
-    with torch.serialization.safe_globals([argparse.Namespace]):  # of fairseq's sgd
-        return torch.load(path, weights_only=True)
+    mmer_fairseq.register()  # lets argparse.Namespace be loaded, which fairseq's sgd keeps
+    return torch.load(path, weights_only=True)
 
 
 @pytest.fixture(scope="module")
