@@ -1,21 +1,16 @@
 """AuxFormer in fairseq: ``--arch auxformer`` and its siblings. The network is ``networks/auxformer.py``."""
 
-import logging
 from dataclasses import dataclass
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional
 
 from fairseq.dataclass import FairseqDataclass
-from fairseq.models import BaseFairseqModel, register_model
-from torch import Tensor
+from fairseq.models import register_model
 
 from mmer_fairseq.encoders.base import StreamSpec
 from mmer_fairseq.encoders.registry import is_pretrained
-from mmer_fairseq.encoders.streams import StreamEncoders
+from mmer_fairseq.models._fusion import FusionModel, taken
 from mmer_fairseq.models._presets import flag, register_presets
-from mmer_fairseq.modules.state import CheckedLoading
 from mmer_fairseq.networks.auxformer import MODALITIES, AuxFormer
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -39,25 +34,14 @@ class AuxFormerConfig(FairseqDataclass):
 
 
 @register_model("auxformer", dataclass=AuxFormerConfig)
-class AuxFormerModel(CheckedLoading, BaseFairseqModel):
+class AuxFormerModel(FusionModel):
     """Encoders of sound and picture, then AuxFormer."""
-
-    output_layers = ("network.main_head.out_proj", "network.auxiliary_head.out_proj")
-
-    def __init__(self, encoders: StreamEncoders, network: AuxFormer) -> None:
-        super().__init__()
-        self.encoders = encoders
-        self.network = network
-        self.modalities: Tuple[str, ...] = network.modalities
 
     @classmethod
     def build_model(cls, cfg: Any, task: Any) -> "AuxFormerModel":
-        chosen = tuple(m for m in task.streams if m in MODALITIES)
-        others = [m for m in task.streams if m not in MODALITIES]
-        if others and chosen:
-            logger.info("AuxFormer takes %s; %s is not read", " and ".join(chosen), ", ".join(others))
+        chosen = taken(task.streams, MODALITIES, "AuxFormer")
         network = AuxFormer(
-            modalities=chosen or tuple(task.streams),
+            modalities=tuple(chosen),
             outputs=task.num_outputs,
             audio_dim=_width(task.streams.get("audio"), cfg.audio_dim, cfg.encoder_embed_dim),
             video_dim=_width(task.streams.get("video"), cfg.video_dim, cfg.encoder_embed_dim),
@@ -72,16 +56,7 @@ class AuxFormerModel(CheckedLoading, BaseFairseqModel):
             causal=not cfg.no_attention_mask,
             original_behaviour=cfg.original_behaviour,
         )
-        model = cls(StreamEncoders({m: task.streams[m] for m in network.dims}, network.dims), network)
-        model.load_checkpoint_heads = cfg.load_checkpoint_heads
-        return model
-
-    def forward(self, streams: Dict[str, Tensor], lengths: Dict[str, Tensor]) -> Dict[str, Any]:
-        return self.network(*self.encoders(streams, lengths))
-
-    def max_positions(self) -> Optional[int]:
-        """None: positions have no end."""
-        return None
+        return cls.around(network, cfg, task)
 
 
 def _width(stream: Optional[StreamSpec], published: int, dim: int) -> int:

@@ -1,15 +1,13 @@
 """JMT in fairseq: ``--arch jmt`` and its sibling. The network is ``networks/jmt.py``."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional
 
 from fairseq.dataclass import FairseqDataclass
-from fairseq.models import BaseFairseqModel, register_model
-from torch import Tensor
+from fairseq.models import register_model
 
-from mmer_fairseq.encoders.streams import StreamEncoders
+from mmer_fairseq.models._fusion import FusionModel
 from mmer_fairseq.models._presets import flag, register_presets
-from mmer_fairseq.modules.state import CheckedLoading
 from mmer_fairseq.networks.jmt import JMT
 
 
@@ -49,15 +47,8 @@ class JMTConfig(FairseqDataclass):
 
 
 @register_model("jmt", dataclass=JMTConfig)
-class JMTModel(CheckedLoading, BaseFairseqModel):
+class JMTModel(FusionModel):
     """Encoders of the streams, then JMT."""
-
-    def __init__(self, encoders: StreamEncoders, network: JMT) -> None:
-        super().__init__()
-        self.encoders = encoders
-        self.network = network
-        self.modalities: Tuple[str, ...] = network.modalities
-        self.output_layers = tuple(f"network.{name}" for name in network.output_layers)
 
     @classmethod
     def build_model(cls, cfg: Any, task: Any) -> "JMTModel":
@@ -79,16 +70,7 @@ class JMTModel(CheckedLoading, BaseFairseqModel):
             positions=cfg.positions,
             original_behaviour=cfg.original_behaviour,
         )
-        model = cls(StreamEncoders({m: task.streams[m] for m in network.dims}, network.dims), network)
-        model.load_checkpoint_heads = cfg.load_checkpoint_heads
-        return model
-
-    def forward(self, streams: Dict[str, Tensor], lengths: Dict[str, Tensor]) -> Dict[str, Any]:
-        return self.network(*self.encoders(streams, lengths))
-
-    def max_positions(self) -> Optional[int]:
-        """None: positions have no end."""
-        return None
+        return cls.around(network, cfg, task)
 
 
 PRESETS: Dict[str, Dict[str, int]] = {

@@ -1,19 +1,14 @@
 """LF-RNN and LF-Transformer in fairseq: ``--arch lf_rnn``, ``lf_transformer``; see ``networks/late_fusion.py``."""
 
-import logging
 from dataclasses import dataclass
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 from fairseq.dataclass import FairseqDataclass
-from fairseq.models import BaseFairseqModel, register_model
-from torch import Tensor
+from fairseq.models import register_model
 
-from mmer_fairseq.encoders.streams import StreamEncoders
+from mmer_fairseq.models._fusion import FusionModel, taken
 from mmer_fairseq.models._presets import flag
-from mmer_fairseq.modules.state import CheckedLoading
 from mmer_fairseq.networks.late_fusion import LFRNN, MODALITIES, LateFusionNetwork, LFTransformer
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -37,43 +32,24 @@ class LFTransformerConfig(LFConfig):
 
 
 @register_model("lf_rnn", dataclass=LFConfig)
-class LFRNNModel(CheckedLoading, BaseFairseqModel):
+class LFRNNModel(FusionModel):
     """Encoders of the streams, then LF-RNN."""
-
-    def __init__(self, encoders: StreamEncoders, network: LateFusionNetwork) -> None:
-        super().__init__()
-        self.encoders = encoders
-        self.network = network
-        self.modalities: Tuple[str, ...] = network.modalities
-        self.output_layers = tuple(f"network.heads.{m}.out_proj" for m in network.modalities)
 
     @classmethod
     def build_model(cls, cfg: Any, task: Any) -> "LFRNNModel":
-        streams = {m: s for m, s in task.streams.items() if m in MODALITIES} or dict(task.streams)
-        others = [m for m in task.streams if m not in streams]
-        if others:
-            logger.info("late fusion takes text, audio and video; %s is not read", ", ".join(others))
+        streams = taken(task.streams, MODALITIES, "late fusion")
         network = cls.network_of(
             cfg,
             dims={m: s.dim if s.form == "features" else cfg.feature_dim for m, s in streams.items()},
             outputs=task.num_outputs,
             original_behaviour=cfg.original_behaviour,
         )
-        model = cls(StreamEncoders({m: streams[m] for m in network.dims}, network.dims), network)
-        model.load_checkpoint_heads = cfg.load_checkpoint_heads
-        return model
+        return cls.around(network, cfg, task)
 
     @staticmethod
     def network_of(cfg: Any, **sizes: Any) -> LateFusionNetwork:
         """The network in these sizes."""
         return LFRNN(**sizes)
-
-    def forward(self, streams: Dict[str, Tensor], lengths: Dict[str, Tensor]) -> Dict[str, Any]:
-        return self.network(*self.encoders(streams, lengths))
-
-    def max_positions(self) -> Optional[int]:
-        """None: nothing has positions."""
-        return None
 
 
 @register_model("lf_transformer", dataclass=LFTransformerConfig)

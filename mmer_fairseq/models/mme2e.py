@@ -6,18 +6,17 @@ the transformers alone.
 
 import logging
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 from fairseq.dataclass import FairseqDataclass
-from fairseq.models import BaseFairseqModel, register_model
+from fairseq.models import register_model
 from torch import Tensor
 
 from mmer_fairseq.encoders import face_pixels, mel_pieces
 from mmer_fairseq.encoders.base import StreamSpec
 from mmer_fairseq.encoders.registry import encoder_name, is_pretrained, parse_spec
-from mmer_fairseq.encoders.streams import StreamEncoders
+from mmer_fairseq.models._fusion import FusionModel, taken
 from mmer_fairseq.models._presets import flag, register_presets
-from mmer_fairseq.modules.state import CheckedLoading
 from mmer_fairseq.networks.mme2e import MME2E, MODALITIES
 from mmer_fairseq.networks.mme2e_sparse import MESM
 
@@ -54,22 +53,12 @@ class MESMConfig(MME2EConfig):
 
 
 @register_model("mme2e", dataclass=MME2EConfig)
-class MME2EModel(CheckedLoading, BaseFairseqModel):
+class MME2EModel(FusionModel):
     """Encoders of the streams, then MME2E."""
-
-    def __init__(self, encoders: StreamEncoders, network: MME2E) -> None:
-        super().__init__()
-        self.encoders = encoders
-        self.network = network
-        self.modalities: Tuple[str, ...] = network.modalities
-        self.output_layers = tuple(f"network.heads.{m}" for m in network.modalities)
 
     @classmethod
     def build_model(cls, cfg: Any, task: Any) -> "MME2EModel":
-        streams = {m: s for m, s in task.streams.items() if m in MODALITIES} or dict(task.streams)
-        others = [m for m in task.streams if m not in streams]
-        if others:
-            logger.info("MME2E takes text, audio and video; %s is not read", ", ".join(others))
+        streams = taken(task.streams, MODALITIES, "MME2E")
         names = {m: parse_spec(encoder_name(stream))[0] for m, stream in streams.items()}
         images = {m: IMAGES[name] for m, name in names.items() if name in IMAGES}
         for m in streams:
@@ -92,21 +81,12 @@ class MME2EModel(CheckedLoading, BaseFairseqModel):
             dropout=cfg.dropout,
             text_pooling=pooling,
         )
-        model = cls(StreamEncoders({m: streams[m] for m in network.dims}, network.dims), network)
-        model.load_checkpoint_heads = cfg.load_checkpoint_heads
-        return model
+        return cls.around(network, cfg, task)
 
     @staticmethod
     def network_of(cfg: Any, **sizes: Any) -> MME2E:
         """The network in these sizes."""
         return MME2E(**sizes)
-
-    def forward(self, streams: Dict[str, Tensor], lengths: Dict[str, Tensor]) -> Dict[str, Any]:
-        return self.network(*self.encoders(streams, lengths))
-
-    def max_positions(self) -> Optional[int]:
-        """None: nothing has positions."""
-        return None
 
 
 @register_model("mme2e_sparse", dataclass=MESMConfig)

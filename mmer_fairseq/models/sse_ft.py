@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from typing import Any, Dict, Optional, Tuple
 
 from fairseq.dataclass import FairseqDataclass
-from fairseq.models import BaseFairseqModel, register_model
-from torch import Tensor
+from fairseq.models import register_model
 
-from mmer_fairseq.encoders.streams import StreamEncoders
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.models._fusion import FusionModel
 from mmer_fairseq.models._presets import flag, register_presets
-from mmer_fairseq.modules.state import CheckedLoading
 from mmer_fairseq.networks.sse_ft import MODALITIES, SSEFT
 
 
@@ -42,16 +40,8 @@ class SSEFTConfig(FairseqDataclass):
 
 
 @register_model("robertaEMO", dataclass=SSEFTConfig)
-class RobertaEMO(CheckedLoading, BaseFairseqModel):
+class RobertaEMO(FusionModel):
     """Encoders of the chosen streams, then SSE-FT."""
-
-    output_layers = ("network.head.out_proj",)
-
-    def __init__(self, encoders: StreamEncoders, network: SSEFT) -> None:
-        super().__init__()
-        self.encoders = encoders
-        self.network = network
-        self.modalities: Tuple[str, ...] = network.modalities
 
     @classmethod
     def build_model(cls, cfg: Any, task: Any) -> "RobertaEMO":
@@ -84,18 +74,7 @@ class RobertaEMO(CheckedLoading, BaseFairseqModel):
                 found=cfg.encoder_embed_dim_concat,
                 remedy="leave it out",
             )
-        model = cls(
-            StreamEncoders({m: task.streams[m] for m in network.dims}, network.dims, cfg.dropout), network
-        )
-        model.load_checkpoint_heads = cfg.load_checkpoint_heads
-        return model
-
-    def forward(self, streams: Dict[str, Tensor], lengths: Dict[str, Tensor]) -> Dict[str, Any]:
-        return self.network(*self.encoders(streams, lengths))
-
-    def max_positions(self) -> None:
-        """None: the network checks each modality and names its flag, so that no clip is dropped unseen."""
-        return None
+        return cls.around(network, cfg, task, cfg.dropout)
 
 
 def chosen_modalities(cfg: Any, streams: Tuple[str, ...]) -> Tuple[str, ...]:

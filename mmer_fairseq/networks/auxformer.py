@@ -117,6 +117,7 @@ class AuxFormer(nn.Module):
                 remedy="choose with --modalities audio,video",
             )
         self.modalities = tuple(m for m in MODALITIES if m in modalities)
+        self.output_layers = ("main_head.out_proj", "auxiliary_head.out_proj")
         dims = {"audio": audio_dim, "video": video_dim}
         self.dims = {m: dims[m] for m in self.modalities}
         self.dim = dim

@@ -48,6 +48,7 @@ class LateFusionNetwork(nn.Module):
         super().__init__()
         check_modalities(tuple(dims), "late fusion")
         self.modalities = tuple(m for m in MODALITIES if m in dims)
+        self.output_layers = tuple(f"heads.{m}.out_proj" for m in self.modalities)
         self.dims = {m: dims[m] for m in self.modalities}
         for m, dim in self.dims.items():
             check_range(f"width of {m}", dim, 1)

@@ -137,6 +137,7 @@ class MME2E(nn.Module):
         super().__init__()
         check_modalities(tuple(dims), "MME2E")
         self.modalities = tuple(m for m in MODALITIES if m in dims)
+        self.output_layers = tuple(f"heads.{m}" for m in self.modalities)
         self.dims = {m: dims[m] for m in self.modalities}
         self.text_pooling = text_pooling
         images = {m: image for m, image in (images or {}).items() if m in self.dims}

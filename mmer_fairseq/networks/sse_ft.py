@@ -109,6 +109,7 @@ class SSEFT(nn.Module):
                 remedy="choose among these",
             )
         self.modalities = tuple(m for m in MODALITIES if m in modalities)
+        self.output_layers = ("head.out_proj",)
         dims = {"text": text_dim, "audio": audio_dim, "video": video_dim}
         self.dims = {m: dims[m] for m in self.modalities}
         self.max_positions = {
