@@ -24,6 +24,7 @@ class LayerSizes:
         activation_dropout: probability after the activation function.
         activation: name of the activation function.
         normalize_before: LayerNorm before attention and feed-forward (pre-norm), not after the residual.
+        norm_eps: what LayerNorm adds to the variance.
     """
 
     ffn_dim: int
@@ -33,6 +34,7 @@ class LayerSizes:
     activation_dropout: float = 0.0
     activation: str = "gelu"
     normalize_before: bool = False
+    norm_eps: float = 1e-5
 
 
 class TransformerLayer(nn.Module):
@@ -55,10 +57,10 @@ class TransformerLayer(nn.Module):
             self.attention = CrossAttention(
                 query_dim=dim, memory_dim=memory_dim, heads=sizes.heads, dropout=sizes.attention_dropout
             )
-        self.attention_norm = nn.LayerNorm(dim)
+        self.attention_norm = nn.LayerNorm(dim, eps=sizes.norm_eps)
         self.fc1 = nn.Linear(dim, sizes.ffn_dim)
         self.fc2 = nn.Linear(sizes.ffn_dim, dim)
-        self.ffn_norm = nn.LayerNorm(dim)
+        self.ffn_norm = nn.LayerNorm(dim, eps=sizes.norm_eps)
         self.activation = activation(sizes.activation)
         self.dropout = Dropout(sizes.dropout)
         self.activation_dropout = Dropout(sizes.activation_dropout)
@@ -89,7 +91,7 @@ class LayerStack(nn.Module):
         self.layers = nn.ModuleList(
             TransformerLayer(dim=dim, sizes=sizes, memory_dim=memory_dim) for _ in range(count)
         )
-        self.norm = nn.LayerNorm(dim) if sizes.normalize_before else nn.Identity()
+        self.norm = nn.LayerNorm(dim, eps=sizes.norm_eps) if sizes.normalize_before else nn.Identity()
 
     def forward(self, x: Tensor, *around: Any) -> Tensor:
         """Run all layers; the arguments are those of :meth:`TransformerLayer.forward`."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmer_fairseq.modules.activations import activation
 from mmer_fairseq.modules.attention import RowAttention
 from mmer_fairseq.modules.dropout import Dropout
 from mmer_fairseq.modules.rows import Rows
@@ -25,9 +25,10 @@ class MulTSizes:
         dim: D, a multiple of ``heads``.
         heads: attention heads.
         layers: layers of each encoder.
-        activation_dropout: probability after the ReLU.
+        activation_dropout: probability after the activation function.
         residual_dropout: probability on the output of attention and of the feed-forward part.
         embed_dropout: probability on what comes in, and on the memory.
+        activation: name of the activation function.
     """
 
     dim: int
@@ -36,6 +37,7 @@ class MulTSizes:
     activation_dropout: float = 0.1
     residual_dropout: float = 0.1
     embed_dropout: float = 0.25
+    activation: str = "relu"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Memory:
     Attributes:
         x: [M, D].
         rows: where its steps lie; at least one a clip.
-        hidden: BoolTensor [B, Q, T], True where a query does not see a step; every query sees one.
+        hidden: BoolTensor [B, T] or [B, Q, T], True where a query does not see a step; every query sees one.
         there: FloatTensor [B, 1, 1], 0 for a clip without this sequence, whose queries get zeros; None: all have it.
     """
 
@@ -71,6 +73,7 @@ class MulTLayer(nn.Module):
         self.fc2 = nn.Linear(4 * dim, dim)
         self.ffn_norm = nn.LayerNorm(dim)
         self.alpha = nn.Parameter(torch.rand(())) if mixing else None
+        self.activation = activation(sizes.activation)
         self.dropout = Dropout(sizes.residual_dropout)
         self.activation_dropout = Dropout(sizes.activation_dropout)
         for layer in (self.fc1, self.fc2):
@@ -101,7 +104,7 @@ class MulTLayer(nn.Module):
 
     def _after_attention(self, x: Tensor, y: Tensor) -> Tensor:
         x = self._mixed(x, self.dropout(y))
-        y = self.activation_dropout(F.relu(self.fc1(self.ffn_norm(x))))
+        y = self.activation_dropout(self.activation(self.fc1(self.ffn_norm(x))))
         return self._mixed(x, self.dropout(self.fc2(y)))
 
     def _mixed(self, x: Tensor, y: Tensor) -> Tensor:
