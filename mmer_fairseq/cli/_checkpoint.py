@@ -21,15 +21,7 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser, *, batch_size: int
         unit: what a batch is made of, in words.
     """
     parser.add_argument("data", metavar="DATA", help="corpus folder")
-    parser.add_argument("--path", required=True, metavar="CKPT", help="checkpoint of fairseq-train")
-    parser.add_argument("--split", default="test", metavar="NAME", help="default: test")
-    parser.add_argument("--labels", metavar="NAME", help="label space (default: that of the training)")
-    parser.add_argument(
-        "--modalities",
-        metavar="M[,M…]",
-        help="read these alone, the others are missing (default: all of the model)",
-    )
-    parser.add_argument("--features", metavar="M=NAME,…", help="stored features (default: as in training)")
+    add_model_arguments(parser, split="test")
     parser.add_argument(
         "--batch-size",
         type=int,
@@ -37,10 +29,28 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser, *, batch_size: int
         metavar="N",
         help=f"{unit} at once (default: {batch_size})",
     )
-    parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
     parser.add_argument(
         "--num-workers", type=int, default=1, metavar="N", help="reading processes (default: 1)"
     )
+
+
+def add_model_arguments(parser: argparse.ArgumentParser, *, split: str | None) -> None:
+    """Declare the checkpoint and what it reads of a corpus.
+
+    Args:
+        parser: of the command.
+        split: default; None: the command looks in all.
+    """
+    parser.add_argument("--path", required=True, metavar="CKPT", help="checkpoint of fairseq-train")
+    parser.add_argument("--split", default=split, metavar="NAME", help=f"default: {split or 'any'}")
+    parser.add_argument("--labels", metavar="NAME", help="label space (default: that of the training)")
+    parser.add_argument(
+        "--modalities",
+        metavar="M[,M…]",
+        help="read these alone, the others are missing (default: all of the model)",
+    )
+    parser.add_argument("--features", metavar="M=NAME,…", help="stored features (default: as in training)")
+    parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
 
 
 def check_numbers(args: argparse.Namespace) -> None:
