@@ -8,25 +8,34 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mmer_fairseq.cli._checkpoint import add_model_arguments, load
+from mmer_fairseq.cli._checkpoint import add_model_arguments
 from mmer_fairseq.errors import InputError
 
 HELP = "draw which parts of a clip's faces and sound a sparse model selected"
 
-EPILOG = """For models that select what they compute, such as --arch mme2e_sparse: faces and spectrogram of a clip, the sites
-that each stage kept, and how many these are, as a picture and as a JSON file of the same name beside it.
+EPILOG = """For models that select what they compute, such as --arch mme2e_sparse: faces and spectrogram of a clip, the
+sites that each stage kept, and how many these are, as a picture and as a JSON file of the same name beside it.
 
   mmer explain --path runs/mesm/checkpoint_best.pt --clip test01-1
-  mmer explain data/toy --path runs/mesm/checkpoint_best.pt --clip test01-1,test01-2 --split test --out mesm.png"""
+  mmer explain data/toy --path runs/mesm/checkpoint_best.pt --clip test01-1,test01-2 --split test --out mesm.png
+
+Where the pictures are faces that mmer faces cut out, --original DIR names the corpus that it was given: the whole
+pictures are drawn, too."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "data", nargs="?", metavar="DATA", help="corpus folder, before all flags (default: that of the training)"
+        "data",
+        nargs="?",
+        metavar="DATA",
+        help="corpus folder, before all flags (default: that of the training)",
     )
     add_model_arguments(parser, split=None)
     parser.add_argument("--clip", required=True, metavar="ID[,ID…]", help="clips to draw, one picture each")
+    parser.add_argument(
+        "--original", metavar="DIR", help="corpus that mmer faces cut the faces from: draw its pictures, too"
+    )
     parser.add_argument(
         "--out",
         metavar="FILE",
@@ -50,17 +59,20 @@ def run(args: argparse.Namespace) -> int:
     mmer_fairseq.register()
     from mmer_fairseq.corpus import Corpus
     from mmer_fairseq.evaluation import explain
+    from mmer_fairseq.evaluation.trained import load_trained
 
     known = explain.recorded(args.path)
     args.data = args.data or explain.corpus_of(args.path, known["data"])
     corpus = Corpus.load(args.data, labels=args.labels or known["labels"])
     places = explain.find_clips(corpus, ids, args.split)
-    trained = load(args, places[ids[0]])
+    flags = {name: getattr(args, name) for name in ("labels", "modalities", "features")}
+    flags["eval_matric"] = False  # it leaves clips out
+    trained = load_trained(args.path, args.data, places[ids[0]], flags=flags, cpu=args.cpu)
     explain.check_selects(trained, args.path)
     for clip_id, split in places.items():
         found = explain.explain(trained, clip_id, split)
         path = _path(args, clip_id, several=len(ids) > 1)
-        _write(found, path)
+        _write(found, path, _whole(args.original, found, trained) if args.original else {})
         print(_told(found))
         print(path)
     return 0
@@ -74,7 +86,19 @@ def _path(args: argparse.Namespace, clip_id: str, *, several: bool) -> Path:
     return out.with_name(f"{out.stem}-{name}{out.suffix}") if several else out
 
 
-def _write(found: Any, path: Path) -> None:
+def _whole(original: str, found: Any, trained: Any) -> dict[str, Any]:
+    """Modality → whole pictures of those that are drawn."""
+    from mmer_fairseq.cli._whole_pictures import whole_pictures
+    from mmer_fairseq.plots.selection import evenly
+
+    if "video" not in found.seen:
+        return {}
+    options = trained.dataset.sources["video"].options
+    shown = evenly(len(found.seen["video"].pictures))
+    return {"video": whole_pictures(original, found.clip, options, shown)}
+
+
+def _write(found: Any, path: Path, whole: dict[str, Any]) -> None:
     """The picture, and the numbers beside it."""
     from mmer_fairseq.corpus.write import replace_file
     from mmer_fairseq.plots import canvas
@@ -82,7 +106,8 @@ def _write(found: Any, path: Path) -> None:
 
     title = f"{found.clip.id} ({found.clip.split})    label: {found.label}    prediction: {found.prediction}"
     notes = [f"{modality}: {note}" for modality, note in found.notes.items()]
-    figure = selection_figure(title, list(found.seen.values()), text=found.text, notes=notes)
+    parts = sorted(found.seen.values(), key=lambda seen: -seen.pictures.ndim)  # faces above sound
+    figure = selection_figure(title, parts, text=found.text, notes=notes, whole=whole)
     canvas.save(figure, path)
     about = {
         "clip": found.clip.id,

@@ -268,7 +268,9 @@ def pictures_of(stream: Tensor, features: Tensor, stage: np.ndarray) -> np.ndarr
     if stream.dim() == 4:
         return np.ascontiguousarray(stream[:count].permute(0, 2, 3, 1).float().cpu().numpy())
     values = features.shape[1] // (height * width)
-    channels = next(c for c in CHANNELS if values % c == 0 and round((values // c) ** 0.5) ** 2 == values // c)
+    channels = next(
+        c for c in CHANNELS if values % c == 0 and round((values // c) ** 0.5) ** 2 == values // c
+    )
     side = round((values // channels) ** 0.5)
     images = features[:count].float().cpu().numpy()
     images = images.reshape(count, channels, height * side, width * side)

@@ -23,6 +23,10 @@ _CELL, _STRIP, _LEFT = 1.3, 0.95, 2.3  # inches: a picture, a strip of sound, th
 _WRAP = 13  # characters of a title, an inch of the figure
 
 
+#: Place of a picture → the larger one that it was cut from, uint8 [H', W', 3], and where: (x0, y0, x1, y1), in pixels.
+Whole = Mapping[int, tuple[np.ndarray, tuple[int, int, int, int]]]
+
+
 class Part(Protocol):
     """What was selected of one modality: see ``evaluation.explain.Seen``."""
 
@@ -44,7 +48,7 @@ def selection_figure(
     *,
     text: str = "",
     notes: Sequence[str] = (),
-    whole: Mapping[str, Sequence[tuple[np.ndarray, tuple[int, int, int, int]]]] | None = None,
+    whole: Mapping[str, Whole] | None = None,
 ) -> Figure:
     """Rows: the pictures, a heat map of how many stages keep a place, and each stage's kept sites.
 
@@ -56,7 +60,7 @@ def selection_figure(
         parts: by modality.
         text: what is said, below the title.
         notes: what cannot be shown, a line each, below the text.
-        whole: modality → for each picture, the uint8 [H', W', 3] that it was cut from, and where: (x0, y0, x1, y1).
+        whole: modality → what each picture that is drawn (see :func:`evenly`) was cut from.
     """
     whole = whole or {}
     columns = max([_FEWEST] + [min(len(p.pictures), COLUMNS) for p in parts if p.pictures.ndim == 4])
@@ -66,8 +70,8 @@ def selection_figure(
     heights = [_CELL if part.pictures.ndim == 4 else _STRIP for part, _ in rows] or [0.2]
     width = _LEFT + _CELL * columns
     wrapped = textwrap.wrap(text, round(_WRAP * width), max_lines=3, placeholder=" …")
-    head = [title, *([f"“{line}”" for line in ["\n".join(wrapped)]] if wrapped else []), *notes]
-    lines = "\n".join(head)
+    said = "“" + "\n".join(wrapped) + "”"
+    lines = "\n".join([title, *([said] if wrapped else []), *notes])
     most = max((len(part.kept) for part in parts), default=0)
     figure = new_figure(width, sum(heights) + 1.4 + 0.22 * lines.count("\n"))
     figure.suptitle(lines, fontsize="large", x=0.01, ha="left")
@@ -76,7 +80,7 @@ def selection_figure(
     grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)
     for at, (part, row) in enumerate(rows):
         if part.pictures.ndim == 4:
-            _side_by_side(figure, grid, at, part, row, whole.get(part.modality, ()))
+            _side_by_side(figure, grid, at, part, row, whole.get(part.modality, {}))
         else:
             _strip(figure.add_subplot(grid[at, :]), part, row)
     _legend(figure, most)
@@ -106,7 +110,7 @@ def heat(part: Part) -> np.ndarray:
 def painted(pictures: np.ndarray, counts: np.ndarray, most: int) -> np.ndarray:
     """Heat over pictures: the colour says the count, its brightness the picture; [..., H, W, 3]."""
     colours = _colours(most)[counts]
-    return np.asarray(colours * (0.35 + 0.65 * _grey(pictures))[..., None])
+    return np.asarray(colours * (0.5 + 0.5 * _grey(pictures))[..., None])
 
 
 def _colours(most: int) -> np.ndarray:
@@ -141,7 +145,7 @@ def _row(part: Part, row: int) -> tuple[str, np.ndarray]:
     return name, _dropped(part.pictures, grown(stage, *part.pictures.shape[1:3]))
 
 
-def _side_by_side(figure: Figure, grid: Any, at: int, part: Part, row: int, whole: Sequence[Any]) -> None:
+def _side_by_side(figure: Figure, grid: Any, at: int, part: Part, row: int, whole: Whole) -> None:
     name, pictures = _row(part, row)
     counts = heat(part) if row < 0 else None
     for column, k in enumerate(evenly(len(pictures))):
