@@ -42,7 +42,7 @@ class AdditivePooling(nn.Module):
         Returns:
             [B, D].
         """
-        scores = rows.unpack(self.score(self.key(x).tanh())).squeeze(2).float()
+        scores = rows.unpack(self.score(self.key(x).tanh())).squeeze(2)
         hidden = rows.padding if hidden is None else hidden
         if hidden is None:
             return self._mixed(scores, None, x, rows)

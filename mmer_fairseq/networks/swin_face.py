@@ -69,7 +69,7 @@ class SwinFace(nn.Module):
             num_heads=list(heads),
             window_size=[window] * 2,
             mlp_ratio=mlp_ratio,
-            stochastic_depth_prob=stochastic_depth if sum(depths) > 1 else 0.0,
+            stochastic_depth_prob=stochastic_depth,
             num_classes=1,
         )
         width = embed_dim << (len(depths) - 1)
@@ -145,10 +145,10 @@ class SwinFace(nn.Module):
         check_range("stochastic depth", stochastic_depth, 0, 1)
         for name, number in (("image size", image_size), ("patch size", patch_size), ("window", window)):
             check_range(name, number, 1)
-        if not depths or len(depths) != len(heads) or min(*depths, *heads) < 1:
+        if len(depths) != len(heads) or sum(depths) < 2 or min(*depths, *heads) < 1:
             raise InputError.of(
                 where="stages of the face model",
-                expected="blocks and attention heads, 1 or more, for as many stages",
+                expected="blocks and attention heads, 1 or more, for as many stages, and two blocks in all",
                 found=f"depths {list(depths)}, heads {list(heads)}",
                 remedy="change one of the two",
             )
