@@ -9,7 +9,8 @@ physio: {rate: 512, channels: [eda, ecg]}  # optional, both: Hz and channels of 
 pictures: {clock: clip}    # optional: folders of numbered pictures count from the beginning of their clip, and start
                            # and end do not crop them (default: recording, which start and end crop)
 labels:                    # one or several label spaces; the first is the default
-  emotion:   {kind: classes, column: emotion, classes: [neutral, happy], ignore: [xxx]}
+  emotion:   {kind: classes, column: emotion, classes: [neutral, joy], map: {happiness: joy}, ignore: [xxx]}
+                           # map: labels of another label set, and the class that each is read as
   emotions:  {kind: multilabel, columns: [happy, sad]}
   sentiment: {kind: score, columns: [sentiment], range: [-3, 3]}
   affect:    {kind: trace, column: trace, names: [valence, arousal], rate: 10, range: [-1, 1], invalid: -5}

@@ -33,6 +33,7 @@ class LabelSpace:
         rate: steps a second in Hz (trace), else 0; a clip may have its own, see :meth:`rate_of`.
         invalid: the value that marks a step without annotation (trace).
         ignore: labels whose clips are left out on purpose (classes; score: values).
+        aliases: labels of another label set, each with the class that it is read as (classes).
     """
 
     name: str
@@ -43,6 +44,7 @@ class LabelSpace:
     rate: float = 0.0
     invalid: float | None = None
     ignore: tuple[str, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
 
     @property
     def size(self) -> int:
@@ -79,7 +81,7 @@ class LabelSpace:
         if self.kind == "classes":
             cell = cells[self.columns[0]]
             try:
-                return self.names.index(cell)
+                return self.names.index(dict(self.aliases).get(cell, cell))
             except ValueError:
                 raise self._no_class(cell, where) from None
         if self.kind == "trace":
@@ -110,7 +112,8 @@ class LabelSpace:
         return torch.from_numpy(trace)
 
     def _no_class(self, cell: str, where: str) -> InputError:
-        expected = f"{self.columns[0]} to be one of {', '.join(self.names)}"
+        known = [*self.names, *(alias for alias, _ in self.aliases)]
+        expected = f"{self.columns[0]} to be one of {', '.join(known)}"
         if not cell:
             return self._empty(self.columns[0], expected.split(" to be ", 1)[1], where)
         return InputError.of(
@@ -119,8 +122,9 @@ class LabelSpace:
             found=f"'{cell}'",
             remedy=hint(
                 cell,
-                self.names,
-                f"correct the label, or name it under 'classes' or 'ignore' of the label space '{self.name}'",
+                known,
+                f"correct the label, or name it under 'classes', 'map' or 'ignore' of the label space "
+                f"'{self.name}'",
             ),
         )
 

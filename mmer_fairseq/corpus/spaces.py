@@ -11,7 +11,7 @@ from mmer_fairseq.corpus.fields import At, Fields, shown
 from mmer_fairseq.corpus.labels import KINDS, LabelSpace
 
 SPACE_KEYS = {
-    "classes": (("column", "classes"), ("ignore",)),
+    "classes": (("column", "classes"), ("map", "ignore")),
     "multilabel": (("columns",), ()),
     "score": (("columns",), ("range", "ignore")),
     "trace": (("column", "names", "rate"), ("range", "invalid")),
@@ -59,9 +59,38 @@ def _space(name: str, kind: str, entry: dict[str, Any], at: At, fields: Fields) 
         fields.wrong(
             (*at, "ignore"), "labels that are no class", f"'{word}'", "remove it from one of the two lists"
         )
+    aliases = _aliases(entry, names, ignore, at, fields)
     if not names or not all(columns) or rate is None:
         return None
-    return LabelSpace(name, kind, names, columns, bounds, rate, invalid, ignore)
+    return LabelSpace(name, kind, names, columns, bounds, rate, invalid, ignore, aliases)
+
+
+def _aliases(
+    entry: dict[str, Any], names: tuple[str, ...], ignore: tuple[str, ...], at: At, fields: Fields
+) -> tuple[tuple[str, str], ...]:
+    """Labels of another label set and the classes they are read as; those with a fault are not among them."""
+    found, at = entry.get("map", {}), (*at, "map")
+    if not isinstance(found, dict):
+        fields.wrong(at, "a mapping from labels to classes", shown(found), "write {happiness: joy}")
+        return ()
+    aliases = []
+    for alias, name in found.items():
+        pair = f"'{alias}: {name}'"
+        if not all(isinstance(word, (str, int)) and not isinstance(word, bool) for word in (alias, name)):
+            odd = alias if isinstance(name, (str, int)) and not isinstance(name, bool) else name
+            fields.wrong(at, "a mapping from texts to texts", f"{shown(odd)} in it", "put quotes around it")
+        elif str(alias) in names:
+            remedy = "remove it from 'map' or from 'classes'"
+            fields.wrong(at, "a mapping from labels that are no class", pair, remedy)
+        elif str(alias) in ignore:
+            remedy = "remove it from 'map' or from 'ignore'"
+            fields.wrong(at, "a mapping from labels that are not left out", pair, remedy)
+        elif str(name) not in names:
+            remedy = hint(str(name), names, "correct it, or add the class under 'classes'")
+            fields.wrong(at, f"a mapping to classes ({', '.join(names)})", pair, remedy)
+        else:
+            aliases.append((str(alias), str(name)))
+    return tuple(aliases)
 
 
 def _range(entry: dict[str, Any], at: At, fields: Fields) -> tuple[float, float] | None:

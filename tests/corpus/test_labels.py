@@ -14,6 +14,14 @@ from mmer_fairseq.corpus.labels import LabelSpace
 from mmer_fairseq.errors import InputError
 
 CLASSES = LabelSpace("emotion", "classes", ("happy", "sad"), ("emotion",), ignore=("xxx",))
+MAPPED = LabelSpace(
+    "emotion",
+    "classes",
+    ("joy", "sad"),
+    ("e",),
+    ignore=("other",),
+    aliases=(("happiness", "joy"), ("grief", "sad")),
+)
 MULTILABEL = LabelSpace("emotions", "multilabel", ("happy", "sad"), ("happy", "sad"))
 SCORE = LabelSpace("sentiment", "score", ("v", "a"), ("v", "a"), range=(-3.0, 3.0))
 TRACE = LabelSpace("affect", "trace", ("v", "a"), ("trace",), range=(-1.0, 1.0), rate=10.0, invalid=-5.0)
@@ -27,6 +35,9 @@ def clip(label: Label) -> Clip:
     ("space", "cells", "label"),
     [
         (CLASSES, {"emotion": "sad"}, 1),
+        (MAPPED, {"e": "happiness"}, 0),
+        (MAPPED, {"e": "grief"}, 1),
+        (MAPPED, {"e": "joy"}, 0),
         (MULTILABEL, {"happy": "1", "sad": "0"}, (1.0, 0.0)),
         (SCORE, {"v": "-2.6", "a": "3"}, (-2.6, 3.0)),
         (TRACE, {"trace": "t/c.csv"}, "t/c.csv"),
@@ -42,13 +53,18 @@ CASES = [
     (
         CLASSES,
         {"emotion": "bored"},
-        "emotion to be one of happy, sad; found 'bored'. Correct the label, or name it under 'classes' or "
-        "'ignore' of the label space 'emotion'.",
+        "emotion to be one of happy, sad; found 'bored'. Correct the label, or name it under 'classes', 'map' "
+        "or 'ignore' of the label space 'emotion'.",
     ),
     (
         CLASSES,
         {"emotion": ""},
         "emotion to be one of happy, sad; found an empty cell. Write the label, or take the row out.",
+    ),
+    (
+        MAPPED,
+        {"e": "hapiness"},
+        "e to be one of joy, sad, happiness, grief; found 'hapiness'. Write 'happiness'.",
     ),
     (
         MULTILABEL,
@@ -102,6 +118,8 @@ def test_a_score_without_a_range_takes_any_number() -> None:
 def test_left_out() -> None:
     assert CLASSES.left_out({"emotion": "xxx"}) == "xxx"
     assert CLASSES.left_out({"emotion": "sad"}) is None
+    assert MAPPED.left_out({"e": "other"}) == "other"
+    assert MAPPED.left_out({"e": "happiness"}) is None
     neutral = LabelSpace("s", "score", ("s",), ("s",), ignore=("0",))
     assert neutral.left_out({"s": "0.0"}) == "0.0"
     assert neutral.left_out({"s": "0.1"}) is None

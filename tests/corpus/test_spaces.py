@@ -52,6 +52,41 @@ CASES = [
         "'ignore' to be labels that are no class; found 'a'. Remove it from one of the two lists.",
     ),
     (
+        "{kind: classes, column: e, classes: [joy], map: happiness}",
+        "'map' to be a mapping from labels to classes; found 'happiness' (str). Write {happiness: joy}.",
+    ),
+    (
+        "{kind: classes, column: e, classes: [joy, sad], map: {happiness: jo, grief: sad}}",
+        "'map' to be a mapping to classes (joy, sad); found 'happiness: jo'. Write 'joy'.",
+    ),
+    (
+        "{kind: classes, column: e, classes: [joy], map: {grief: sorrow}}",
+        "'map' to be a mapping to classes (joy); found 'grief: sorrow'. Correct it, or add the class under "
+        "'classes'.",
+    ),
+    (
+        "{kind: classes, column: e, classes: [joy, sad], map: {sad: joy}}",
+        "'map' to be a mapping from labels that are no class; found 'sad: joy'. Remove it from 'map' or from "
+        "'classes'.",
+    ),
+    (
+        "{kind: classes, column: e, classes: [joy], map: {other: joy}, ignore: [other]}",
+        "'map' to be a mapping from labels that are not left out; found 'other: joy'. Remove it from 'map' or "
+        "from 'ignore'.",
+    ),
+    (
+        "{kind: classes, column: e, classes: [joy], map: {no: joy}}",
+        "'map' to be a mapping from texts to texts; found False (bool) in it. Put quotes around it.",
+    ),
+    (
+        "{kind: classes, column: e, classes: [joy], map: {grief: [joy]}}",
+        "'map' to be a mapping from texts to texts; found ['joy'] (list) in it. Put quotes around it.",
+    ),
+    (
+        "{kind: score, columns: [s], map: {a: s}}",
+        "the keys of 'e' to be among kind, columns, range, ignore; found 'map'. Remove it.",
+    ),
+    (
         "{kind: classes, column: text, classes: [a]}",
         "'e' to be in columns of its own; found the column 'text'. Rename the label column.",
     ),
@@ -87,6 +122,20 @@ def test_faults(entry: str, fault: str) -> None:
     found: list[ValueError] = []
     parse_description(f"name: x\nlabels:\n  e: {entry}\n", Path("c.yaml"), found.append)
     assert [str(error) for error in found] == [f"c.yaml:3: expected {fault}"]
+
+
+def test_labels_of_another_label_set() -> None:
+    text = (
+        "name: x\nlabels:\n  e:\n    kind: classes\n    column: expr\n    classes: [neutral, joy, 3]\n"
+        "    map: {happiness: joy, 7: 3}\n    ignore: [other]\n"
+    )
+    found: list[ValueError] = []
+    description = parse_description(text, Path("c.yaml"), found.append)
+    assert not found
+    assert description is not None
+    space = description.labels["e"]
+    assert space.aliases == (("happiness", "joy"), ("7", "3"))
+    assert space.parse({"expr": "7"}, "train.tsv:2") == 2
 
 
 def test_a_trace_may_mark_invalid_steps_as_not_a_number() -> None:
