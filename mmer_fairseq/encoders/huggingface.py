@@ -18,7 +18,13 @@ from typing import Any
 from torch import Tensor
 
 from mmer_fairseq.encoders.fairseq_checkpoint import FairseqCheckpoint, fairseq_content
-from mmer_fairseq.encoders.huggingface_config import CONFIG, from_shapes, read_json, to_fairseq
+from mmer_fairseq.encoders.huggingface_config import (
+    CONFIG,
+    check_model_type,
+    from_shapes,
+    read_json,
+    to_fairseq,
+)
 from mmer_fairseq.encoders.safe_pickle import load_pickle, load_safetensors
 from mmer_fairseq.errors import InputError
 
@@ -84,13 +90,7 @@ def read_wav2vec2(path: str, what: str) -> FairseqCheckpoint:
 def _of_folder(folder: Path, weights: Path, what: str) -> FairseqCheckpoint:
     config = read_json(folder / CONFIG)
     prepared = preparation(folder)
-    if config.get("model_type") != "wav2vec2":
-        raise InputError.of(
-            where=folder / CONFIG,
-            expected=f'settings of a {what} model ("model_type": "wav2vec2")',
-            found=f"those of a model '{config.get('model_type')}'",
-            remedy="name the right folder, or the encoder that it belongs to",
-        )
+    check_model_type(config, folder / CONFIG, f"a {what}", ("wav2vec2",))
     return _checkpoint(weights, model_tensors(weights, what), config, prepared, folder / CONFIG)
 
 

@@ -67,6 +67,30 @@ def read_json(file: Path) -> dict[str, Any]:
     return content
 
 
+def check_model_type(settings: Mapping[str, Any], where: Path, what: str, types: tuple[str, ...]) -> str:
+    """The ``model_type`` of a model's settings.
+
+    Args:
+        settings: of its ``config.json``.
+        where: their file, for messages.
+        what: the model with its article, for messages.
+        types: those that will do.
+
+    Raises:
+        InputError: another one.
+    """
+    found = settings.get("model_type")
+    if found not in types:
+        wanted = " or ".join(f'"{name}"' for name in types)
+        raise InputError.of(
+            where=where,
+            expected=f'settings of {what} model ("model_type": {wanted})',
+            found=f"those of a model '{found}'",
+            remedy="name the right folder, or the encoder that it belongs to",
+        )
+    return str(found)
+
+
 def to_fairseq(config: Mapping[str, Any], where: Path) -> dict[str, Any]:
     """fairseq's settings of the same model.
 

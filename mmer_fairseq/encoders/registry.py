@@ -8,6 +8,7 @@ from typing import Callable
 
 from mmer_fairseq.encoders import (
     albert,
+    bert,
     clips,
     embedding,
     fabnet,
@@ -126,7 +127,13 @@ ENCODERS: dict[str, Entry] = {
         default="mme2e",
     ),
     "albert": Entry("tokens", albert.build, "ALBERT, folder of Hugging Face", True),
-    "roberta": Entry("tokens", roberta.build, "RoBERTa, fairseq checkpoint (folder or model.pt)", True),
+    "bert": Entry("tokens", bert.build, "BERT, folder of Hugging Face", True),
+    "roberta": Entry(
+        "tokens",
+        roberta.build,
+        "RoBERTa, fairseq checkpoint (folder or model.pt) or folder of Hugging Face (XLM-RoBERTa, too)",
+        True,
+    ),
     "fabnet": Entry("frames", fabnet.build, "FAb-Net face encoder, its released .pth", True, frame_size=256),
     "r2plus1d": Entry(
         "frames",

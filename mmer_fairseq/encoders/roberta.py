@@ -1,4 +1,4 @@
-"""RoBERTa from a fairseq checkpoint: last-layer vectors of its tokens, ``<s>`` first."""
+"""RoBERTa from a fairseq checkpoint or a folder of Hugging Face: last-layer vectors of its tokens, ``<s>`` first."""
 
 from __future__ import annotations
 
@@ -12,16 +12,27 @@ from torch import Tensor, nn
 
 from mmer_fairseq.encoders.base import Encoder, StreamSpec
 from mmer_fairseq.encoders.fairseq_checkpoint import fairseq_module, load_exactly, quiet_fairseq, read_fairseq
+from mmer_fairseq.encoders.huggingface_config import CONFIG
 from mmer_fairseq.encoders.tokens import check_tokens
+from mmer_fairseq.encoders.transformers_text import Family, TransformersText
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.modules.masks import padding_mask
+
+FILE = "model.pt"
+HUGGING_FACE = Family(
+    "RoBERTa",
+    "a",
+    "roberta",
+    {"roberta": "Roberta", "xlm-roberta": "XLMRoberta"},
+    after_padding=True,
+)
 
 _PAD = 1
 _COPY = re.compile(r"layers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)")
 
 
 class RoBERTa(Encoder):
-    """The sentence encoder alone, without the language-model head and classification heads.
+    """fairseq's sentence encoder alone, without the language-model head and classification heads.
 
     Source: Liu et al., "RoBERTa", 2019; the layers are fairseq's.
 
@@ -35,7 +46,7 @@ class RoBERTa(Encoder):
     """
 
     def __init__(self, path: str, tokens: int = 0) -> None:
-        file = Path(path) / "model.pt" if Path(path).is_dir() else Path(path)
+        file = Path(path) / FILE if Path(path).is_dir() else Path(path)
         checkpoint = read_fairseq(str(file), "RoBERTa", ("roberta", "xlmr"))
         roberta = fairseq_module("fairseq.models.roberta.model")
         table = _tensor(checkpoint.state, "sentence_encoder.embed_tokens.weight", file)
@@ -140,6 +151,8 @@ def _check_vocabulary(file: Path, size: int, tokens: int) -> None:
         )
 
 
-def build(spec: StreamSpec, width: int, path: str) -> RoBERTa:
-    """Builder for the registry."""
+def build(spec: StreamSpec, width: int, path: str) -> Encoder:
+    """Builder for the registry: fairseq's form of it, or Hugging Face's, whichever the folder holds."""
+    if (Path(path) / CONFIG).is_file() and not (Path(path) / FILE).exists():
+        return TransformersText(path, HUGGING_FACE, spec.vocab_size)
     return RoBERTa(path, spec.vocab_size)

@@ -5,16 +5,8 @@ Its layers are those of the transformers package, which is optional: ``pip insta
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import json
 import logging
-import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from mmer_fairseq.encoders.base import Encoder, StreamSpec
@@ -27,7 +19,8 @@ from mmer_fairseq.encoders.convolution import (
 )
 from mmer_fairseq.encoders.fairseq_checkpoint import load_exactly
 from mmer_fairseq.encoders.huggingface import NORMALIZE_EPS, model_tensors, preparation, weights_file
-from mmer_fairseq.encoders.huggingface_config import CONFIG, read_json
+from mmer_fairseq.encoders.huggingface_config import CONFIG, check_model_type, read_json
+from mmer_fairseq.encoders.transformers_folder import Library, existing_folder, variant
 from mmer_fairseq.encoders.wav2vec import check_rate
 from mmer_fairseq.encoders.wav2vec2 import split_layers
 from mmer_fairseq.errors import InputError
@@ -37,8 +30,8 @@ logger = logging.getLogger(__name__)
 #: Clips of one length that run together.
 _AT_ONCE = 16
 
-#: Settings that change no output of a model that is not trained.
-_NEUTRAL = re.compile(r".*drop.*|mask_.*|_.*|transformers_version|architectures|(torch_)?dtype|.*token_id")
+#: Masking and skipping of pre-training.
+_OFF = {"layerdrop": 0.0, "apply_spec_augment": False, "mask_time_prob": 0.0, "mask_feature_prob": 0.0}
 
 #: Names of the positional weight in files written before torch had parametrizations.
 _RENAMED = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
@@ -65,18 +58,20 @@ class WavLM(Encoder):
 
     def __init__(self, path: str) -> None:
         path, count = split_layers(path)
-        folder = Path(path)
-        if not folder.is_dir():
-            raise InputError.of(
-                where=path,
-                expected="a folder of Hugging Face's WavLM",
-                found="a file" if folder.exists() else "no such folder",
-                remedy="download one, and name it (nothing is downloaded)",
-            )
+        folder = existing_folder(path, "WavLM")
         weights = weights_file(folder, "WavLM")
         settings, prepared = read_json(folder / CONFIG), preparation(folder)
         check_rate(prepared.get("sampling_rate"), path)
-        config = _config(settings, folder / CONFIG)
+        check_model_type(settings, folder / CONFIG, "a WavLM", ("wavlm",))
+        library = Library("wavlm", folder, "a WavLM", "WavLM")
+        config = library.config({**settings, **_OFF})
+        if config.add_adapter:
+            raise InputError.of(
+                where=folder / CONFIG,
+                expected="a published form of WavLM",
+                found="a variant with an adapter over its transformer",
+                remedy="use another checkpoint",
+            )
         total = config.num_hidden_layers
         if count is not None and not 1 <= count <= total:
             raise InputError.of(
@@ -93,11 +88,11 @@ class WavLM(Encoder):
             config.hidden_size,
             stride=total_stride(layers),
             checkpoint=weights,
-            variant=_variant(settings, self.normalize)
+            variant=variant(settings, normalize=self.normalize)
             + (f"@{count}" if config.num_hidden_layers < total else ""),
         )
         self.layers = layers
-        self.model = _model(config, folder / CONFIG)
+        self.model = library.model(config)
         dropped = tuple(f"encoder.layers.{index}." for index in range(config.num_hidden_layers, total))
         tensors = model_tensors(weights, "WavLM")
         state = {_renamed(name): x for name, x in tensors.items() if not name.startswith(dropped or "\0")}
@@ -127,68 +122,9 @@ class WavLM(Encoder):
         return y, out_lengths
 
 
-def _config(settings: Mapping[str, Any], file: Path) -> Any:
-    """transformers' own settings of the model."""
-    if settings.get("model_type") != "wavlm":
-        raise InputError.of(
-            where=file,
-            expected='settings of a WavLM model ("model_type": "wavlm")',
-            found=f"those of a model '{settings.get('model_type')}'",
-            remedy="name the right folder, or the encoder that it belongs to",
-        )
-    kind = getattr(_transformers(), "WavLMConfig")  # noqa: B009 (the type is made when it is asked for)
-    off = {"layerdrop": 0.0, "apply_spec_augment": False, "mask_time_prob": 0.0, "mask_feature_prob": 0.0}
-    try:
-        config = kind(**{**settings, **off})
-    except Exception as error:  # whatever a stranger's settings make the library raise
-        raise _bad(file, error) from error
-    if config.add_adapter:
-        raise InputError.of(
-            where=file,
-            expected="a published form of WavLM",
-            found="a variant with an adapter over its transformer",
-            remedy="use another checkpoint",
-        )
-    return config
-
-
-def _model(config: Any, file: Path) -> torch.nn.Module:
-    try:
-        return getattr(_transformers(), "WavLMModel")(config)  # noqa: B009
-    except Exception as error:  # as above
-        raise _bad(file, error) from error
-
-
-def _bad(file: Path, error: Exception) -> InputError:
-    return InputError.of(
-        where=file,
-        expected="settings of a WavLM model",
-        found=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
-        remedy="download the folder again",
-    )
-
-
-def _transformers() -> Any:
-    try:
-        return importlib.import_module("transformers")
-    except ImportError as error:
-        raise InputError.of(
-            where="encoder 'wavlm'",
-            expected="the package transformers, which computes it",
-            found=f"none that can be imported ({error})",
-            remedy="pip install 'mmer_fairseq[wavlm]'",
-        ) from error
-
-
 def _renamed(name: str) -> str:
     head, _, last = name.rpartition(".")
     return f"{head}.{_RENAMED.get(last, last)}" if "pos_conv_embed" in head else name
-
-
-def _variant(settings: Mapping[str, Any], normalize: bool) -> str:
-    matters = {key: value for key, value in settings.items() if not _NEUTRAL.fullmatch(key)}
-    text = json.dumps({**matters, "normalize": normalize}, sort_keys=True)
-    return "+" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def build(spec: StreamSpec, width: int, path: str) -> WavLM:
