@@ -20,7 +20,7 @@ HEAT = "inferno"
 
 _FEWEST = 6  # columns that a figure is wide
 _CELL, _STRIP, _LEFT = 1.3, 0.95, 2.3  # inches: a picture, a strip of sound, the names of the rows
-_WRAP = 13  # characters of a title, an inch of the figure
+_WRAP = 10  # characters of a title, an inch of the figure
 
 
 #: Place of a picture → the larger one that it was cut from, uint8 [H', W', 3], and where: (x0, y0, x1, y1), in pixels.
@@ -69,12 +69,12 @@ def selection_figure(
         rows += [(part, k) for k in range(-1 if part.modality in whole else 0, 2 + len(part.kept))]
     heights = [_CELL if part.pictures.ndim == 4 else _STRIP for part, _ in rows] or [0.2]
     width = _LEFT + _CELL * columns
-    wrapped = textwrap.wrap(text, round(_WRAP * width), max_lines=3, placeholder=" …")
-    said = "“" + "\n".join(wrapped) + "”"
-    lines = "\n".join([title, *([said] if wrapped else []), *notes])
+    wrap = round(_WRAP * width)
+    said = textwrap.wrap(f"“{text}”", wrap, max_lines=3, placeholder=" …”") if text else []
+    lines = "\n".join([*textwrap.wrap(title, wrap, drop_whitespace=False), *said, *notes])
     most = max((len(part.kept) for part in parts), default=0)
     figure = new_figure(width, sum(heights) + 1.4 + 0.22 * lines.count("\n"))
-    figure.suptitle(lines, fontsize="large", x=0.01, ha="left")
+    figure.suptitle(lines, fontsize="large", x=0.01, ha="left", parse_math=False)  # people say "$5"
     if not parts:
         return figure
     grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
 from mmer_fairseq.plots.canvas import BLUE, save
@@ -127,6 +128,15 @@ def test_heat_lies_where_the_face_was_cut_out():
     np.testing.assert_allclose(shown[12:], 0.25)
     inside = painted(np.zeros((1, 8, 16, 3)), grown(heat(part), 8, 16), 2)[0]
     np.testing.assert_allclose(shown[4:12, 10:26], inside)
+
+
+def test_dollars_and_long_titles_are_text(tmp_path):
+    figure = selection_figure("c_$1 " + "label, " * 40, [faces(1)], text="from $5 to $_^6")
+    assert figure.get_suptitle().endswith("\n“from $5 to $_^6”")
+    assert figure.get_suptitle().count("\n") > 2
+    save(figure, tmp_path / "d.png")
+    box = figure._suptitle.get_window_extent(FigureCanvasAgg(figure).get_renderer())
+    assert 0 < box.x0 < box.x1 < figure.bbox.x1
 
 
 def test_nothing_to_show_is_still_a_picture(tmp_path):
