@@ -13,6 +13,7 @@ from torch import Tensor
 from mmer_fairseq.corpus import Clip
 from mmer_fairseq.data.collate import collate
 from mmer_fairseq.data.dropping import dropped
+from mmer_fairseq.data.grouping import grouped_order, pack_groups
 from mmer_fairseq.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -41,11 +42,13 @@ class BatchedDataset(FairseqDataset):
         clips: of the split, in corpus order.
         steps: int64, steps of each item, all modalities together.
         seconds: float64, length of each item.
+        groups: int64, items of one number meet in a batch where they can; None: items of similar length do.
     """
 
     clips: list[Clip]
     steps: np.ndarray
     seconds: np.ndarray
+    groups: np.ndarray | None = None
 
     def __init__(
         self,
@@ -119,14 +122,16 @@ class BatchedDataset(FairseqDataset):
         return self.num_tokens(index)
 
     def ordered_indices(self) -> np.ndarray:
-        """Clips of similar length next to each other; shuffled in blocks where the dataset is shuffled.
+        """Clips of a group, or of similar length, next to each other; shuffled in blocks if the dataset is shuffled.
 
         The generator is our own: fairseq 0.12.2 seeds NumPy's with the same number in every epoch. Evaluation goes
         from long to short: a batch that does not fit into memory shows at once.
         """
+        random = np.random.default_rng((self.seed, self.epoch))
+        if self.groups is not None:
+            return grouped_order(self.groups, self.seconds, random if self.shuffle else None)
         if not self.shuffle:
             return np.argsort(-self.seconds, kind="stable")
-        random = np.random.default_rng((self.seed, self.epoch))
         order = random.permutation(len(self))
         blocks = []
         for start in range(0, len(order), WINDOW):
@@ -162,7 +167,10 @@ class BatchedDataset(FairseqDataset):
             longest = int(indices[np.argmax(self.steps[indices])])
             if self.steps[longest] > max_tokens:  # fairseq would fail on an assertion
                 raise self.too_long(longest, max_tokens)
-        batches = super().batch_by_size(indices, max_tokens=max_tokens, max_sentences=max_sentences)
+        if self.groups is not None:
+            batches = pack_groups(indices, self.groups, self.steps, max_tokens, max_sentences)
+        else:
+            batches = super().batch_by_size(indices, max_tokens=max_tokens, max_sentences=max_sentences)
         batched = sum(len(batch) for batch in batches)
         assert batched == len(indices), f"{batched} of {len(indices)} clips in the batches"
         return batches

@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from mmer_fairseq.data.dialogues import collate_context
+
 
 def collate(items: Sequence[dict[str, Any]], empty: dict[str, Tensor], padding_idx: int) -> dict[str, Any]:
     """Merge clips into the batch that every model takes.
 
     Args:
         items: one dictionary a clip: ``index`` (int), ``streams`` (modality → Tensor [T, …], absent ones left out),
-            ``target`` (Tensor), as :class:`mmer_fairseq.data.dataset.EmotionDataset` makes them.
+            ``target`` (Tensor) and maybe ``context``, as :class:`mmer_fairseq.data.dataset.EmotionDataset` makes them.
         empty: modality → a tensor [0, …] of the shape and type that the modality has.
         padding_idx: fills the padded steps of token streams; other streams are padded with zeros.
 
@@ -24,7 +26,8 @@ def collate(items: Sequence[dict[str, Any]], empty: dict[str, Tensor], padding_i
         ``id`` LongTensor [B];
         ``net_input``: ``streams`` (text LongTensor [B, T]; audio FloatTensor [B, samples]; video FloatTensor
         [B, T, 3, H, W] in [0, 1]; stored features FloatTensor [B, T, D]) and ``lengths`` (LongTensor [B], 0 where
-        the clip has no such modality; such a stream still has one padded step);
+        the clip has no such modality; such a stream still has one padded step), and with ``--context`` where a clip has
+        a text ``context``, see :func:`mmer_fairseq.data.dialogues.collate_context`;
         ``target`` LongTensor [B] (classes) | DoubleTensor [B, N] | DoubleTensor [B, T, N], with ``target_mask``
         BoolTensor [B, T, N] (``True``: padding or no valid label) for traces. Doubles, because fairseq's ``--fp16``
         would round single-precision labels to half;
@@ -43,6 +46,9 @@ def collate(items: Sequence[dict[str, Any]], empty: dict[str, Tensor], padding_i
         "nsentences": len(items),
         "ntokens": int(sum(int(each.sum()) for each in lengths.values())),
     }
+    context = collate_context(items, padding_idx)
+    if context:
+        batch["net_input"]["context"] = context
     batch.update(_targets([item["target"] for item in items]))
     return batch
 

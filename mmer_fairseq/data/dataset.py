@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmer_fairseq.corpus import Clip, LabelSpace
 from mmer_fairseq.data.batching import BatchedDataset
+from mmer_fairseq.data.dialogues import Dialogues
 from mmer_fairseq.data.durations import Durations, with_progress
 from mmer_fairseq.data.sources import JoinedSource, RawSource, StoredSource
 from mmer_fairseq.errors import InputError
@@ -29,6 +30,7 @@ class EmotionDataset(BatchedDataset):
         empty: see :class:`BatchedDataset`.
         labels: turns a clip's label into a target.
         directory: corpus folder, where the durations are remembered.
+        dialogues: gives each clip the text of its dialogue; None: texts are read by themselves.
         options: of :class:`BatchedDataset`.
 
     Raises:
@@ -43,6 +45,7 @@ class EmotionDataset(BatchedDataset):
         labels: LabelSpace,
         *,
         directory: str | Path,
+        dialogues: Dialogues | None = None,
         **options: Any,
     ) -> None:
         super().__init__(empty, **options)
@@ -51,6 +54,9 @@ class EmotionDataset(BatchedDataset):
         self.labels = labels
         for source in self.sources.values():
             source.check(self.clips)
+        self.dialogues = dialogues
+        if dialogues is not None:
+            self.groups = np.array(dialogues.numbers(self.clips), dtype=np.int64)
         self.steps, self.seconds = self._measure(Durations(directory))
 
     def clip_of(self, index: int) -> Clip:
@@ -90,7 +96,13 @@ class EmotionDataset(BatchedDataset):
             stream = self._read(clip, modality, partial(source.read, clip, random=random))
             if stream is not None:
                 streams[modality] = stream
-        return {"index": int(index), "streams": streams, "target": self.labels.target(clip)}
+        item = {"index": int(index), "streams": streams, "target": self.labels.target(clip)}
+        if self.dialogues is not None and "text" in streams:
+            part = self.dialogues.of_clip(clip)
+            start, length = part.spans[clip.id]
+            streams["text"] = part.tokens[start : start + length]
+            item["context"] = (part.key, part.tokens, start, length)
+        return item
 
 
 def nothing(form: str, *, dim: int = 0, size: int = 0) -> Tensor:

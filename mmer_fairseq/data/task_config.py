@@ -95,6 +95,13 @@ class EmotionPredictionConfig(FairseqDataclass):
     )
     max_frames: int = field(default=300, metadata={"help": "at most this many picture frames of a clip"})
     max_text_tokens: int = field(default=512, metadata={"help": "at most this many text tokens of a clip"})
+    context: int = field(
+        default=0,
+        metadata={
+            "help": "read a clip's text within its dialogue, up to this many tokens of it, encoded once for all its "
+            "clips in a batch (0: by itself; RoBERTa and BERT: at most 512)"
+        },
+    )
     physio_rate: float = field(
         default=0.0, metadata={"help": "biosignals are resampled to this many Hz (0: as recorded)"}
     )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mmer_fairseq.encoders.base import StreamSpec
 from mmer_fairseq.encoders.registry import build_encoder, is_pretrained
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.modules.dialogue import utterance_steps
 from mmer_fairseq.modules.masks import padding_mask
 
 logger = logging.getLogger(__name__)
@@ -53,13 +54,18 @@ class StreamEncoders(nn.Module):
                 )
 
     def forward(
-        self, streams: Mapping[str, Tensor], lengths: Mapping[str, Tensor]
+        self,
+        streams: Mapping[str, Tensor],
+        lengths: Mapping[str, Tensor],
+        context: Mapping[str, Tensor] | None = None,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Encode a batch.
 
         Args:
             streams: modality → [B, T, …]. A modality that no clip of the batch has may be left out.
             lengths: modality → LongTensor [B], valid steps, 0 where a clip lacks the modality.
+            context: the dialogues that the texts are part of, each once (see ``data.dialogues.collate_context``); the
+                text's encoder reads them, and a clip's text is cut out of what it gives.
 
         Returns:
             modality → FloatTensor [B, T', width], zero at padded steps (T' is 1 where no clip has the
@@ -83,7 +89,9 @@ class StreamEncoders(nn.Module):
                 dtype = next((s.dtype for s in streams.values() if s.is_floating_point()), None)
                 x = torch.zeros(len(lengths[modality]), 1, dtype=dtype, device=lengths[modality].device)
             chunk = self.chunk[modality]
-            if chunk and bool(lengths[modality].any()):
+            if context is not None and modality == "text":
+                y, steps[modality] = in_dialogue(encoder, context, lengths[modality])
+            elif chunk and bool(lengths[modality].any()):
                 y, steps[modality] = each_chunk(encoder, x, lengths[modality], chunk)
             else:
                 y, steps[modality] = encoder(x, lengths[modality])
@@ -93,6 +101,23 @@ class StreamEncoders(nn.Module):
                 y = y.masked_fill(padding_mask(steps[modality], y.size(1))[..., None], 0.0)
             features[modality] = y
         return features, steps
+
+
+def in_dialogue(encoder: nn.Module, context: Mapping[str, Tensor], lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Encode dialogues, each once, and cut the clips' texts out of them.
+
+    Args:
+        encoder: of text.
+        context: ``tokens`` LongTensor [D, T], ``lengths`` LongTensor [D], ``spans`` LongTensor [B, 3]: dialogue, first
+            token and number of tokens of each clip's text.
+        lengths: LongTensor [B]; 0: a clip's text is taken away.
+
+    Returns:
+        [B, T', D], zero at padded steps, and LongTensor [B].
+    """
+    y, _ = encoder(context["tokens"], context["lengths"])
+    rows, starts, counts = context["spans"].unbind(dim=1)
+    return utterance_steps(y, rows, starts, counts.where(lengths > 0, 0))
 
 
 def each_chunk(encoder: nn.Module, x: Tensor, lengths: Tensor, chunk: int) -> tuple[Tensor, Tensor]:

@@ -94,4 +94,7 @@ def _keep(batch: dict[str, Any], kept: Sequence[str], padding_idx: int) -> dict[
             streams[modality] = whole.new_full((len(whole), 1, *whole.shape[2:]), value)
             lengths[modality] = torch.zeros_like(lengths[modality])
     tokens = int(sum(int(steps.sum()) for steps in lengths.values()))
-    return {**batch, "net_input": {"streams": streams, "lengths": lengths}, "ntokens": tokens}
+    net_input = {**batch["net_input"], "streams": streams, "lengths": lengths}
+    if "text" not in kept:
+        net_input.pop("context", None)
+    return {**batch, "net_input": net_input, "ntokens": tokens}

@@ -42,8 +42,13 @@ class FusionModel(CheckedLoading, BaseFairseqModel):
         model.load_checkpoint_heads = cfg.load_checkpoint_heads
         return model
 
-    def forward(self, streams: Dict[str, Tensor], lengths: Dict[str, Tensor]) -> Dict[str, Any]:
-        return self.network(*self.encoders(streams, lengths))
+    def forward(
+        self,
+        streams: Dict[str, Tensor],
+        lengths: Dict[str, Tensor],
+        context: Optional[Dict[str, Tensor]] = None,
+    ) -> Dict[str, Any]:
+        return self.network(*self.encoders(streams, lengths, context))
 
     def max_positions(self) -> None:
         """None: a network with a longest input checks it and names its flag, so that no clip is dropped unseen."""

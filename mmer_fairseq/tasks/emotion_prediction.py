@@ -13,6 +13,7 @@ from mmer_fairseq.corpus.legacy import LEGACY_SPACES
 from mmer_fairseq.criterions import objectives
 from mmer_fairseq.data.batching import BatchedDataset
 from mmer_fairseq.data.dataset import EmotionDataset
+from mmer_fairseq.data.dialogues import check_context, plan_dialogues
 from mmer_fairseq.data.dropping import parse_dropout
 from mmer_fairseq.data.flags import comma_list
 from mmer_fairseq.data.plan import empty, plan_streams, plan_windows
@@ -83,6 +84,8 @@ class EmotionPrediction(FairseqTask):
         self.thresholds: Optional[Dict[str, Any]] = None
         self.criterion: Any = None
         text_lr.check_factor(cfg.text_lr_factor)
+        if cfg.context:
+            check_context(cfg.context, self.plan.get("text"), self.corpus)
         for remark in self.corpus.remarks:
             logger.warning("%s", remark)
         for split, left_out in self.corpus.left_out.items():
@@ -142,7 +145,14 @@ class EmotionPrediction(FairseqTask):
             bad_clips=str(getattr(self.cfg.bad_clips, "value", self.cfg.bad_clips)),
         )
         if self.windows is None:
-            self.datasets[split] = EmotionDataset(clips, sources, nothing, self.labels, **options)
+            spoken = [
+                *self.corpus.clips(split),
+                *(clip for clip in self.corpus.others if clip.split == split),
+            ]
+            dialogues = plan_dialogues(self.cfg.context, sources.get("text"), spoken, options["bad_clips"])
+            self.datasets[split] = EmotionDataset(
+                clips, sources, nothing, self.labels, dialogues=dialogues, **options
+            )
         else:
             self.datasets[split] = TraceDataset(clips, sources, nothing, self.labels, self.windows, **options)
 
