@@ -16,6 +16,7 @@ from mmer_fairseq.media.clock import span
 from mmer_fairseq.media.picture_folder import (
     check_pictures,
     crop_numbers,
+    is_picture,
     is_picture_folder,
     pictures_seconds,
 )
@@ -118,7 +119,7 @@ def _check_medium(clip: Clip, modality: str, decode: bool, text_form: str, optio
 def _check_folder(clip: Clip, path: str, decode: bool, rate: float) -> float:
     """Seconds of the clip in a folder of pictures; of these, the first is always decoded."""
     seconds = pictures_seconds(path, rate, clip.where)
-    start, end = clip.picture_span
+    start, end = (None, None) if is_picture(path) else clip.picture_span
     numbers = crop_numbers(path, start=start, end=end, rate=rate, where=clip.where)
     check_pictures(path, numbers if decode else numbers[:1], clip.where)
     return min(seconds, seconds if end is None else end) - (start or 0.0)

@@ -13,7 +13,7 @@ from mmer_fairseq.corpus.clip import Clip
 from mmer_fairseq.corpus.faults import stop
 from mmer_fairseq.corpus.textfile import read_utf8
 from mmer_fairseq.errors import InputError
-from mmer_fairseq.media.picture_folder import is_picture_folder, load_shown, pictures_seconds
+from mmer_fairseq.media.picture_folder import is_picture, is_picture_folder, load_shown, pictures_seconds
 from mmer_fairseq.media.series import load_series, series_shape
 from mmer_fairseq.media.sound import load_sound, sound_seconds
 from mmer_fairseq.media.text import Tokenizer, ids_from_text
@@ -133,6 +133,8 @@ def stream_seconds(clip: Clip, modality: str, options: RawOptions = RawOptions()
     rate = options.physio_rate or 0.0
     if modality == "physio" and (not rate or not source.lower().endswith(".npy")):
         return 0.0
+    if modality == "video" and is_picture(source):  # times do not crop it
+        return 1.0 / _picture_rate(clip, options)
     if clip.end is not None:
         return clip.end - start
     if modality == "audio":

@@ -13,6 +13,7 @@ from mmer_fairseq.corpus import Clip
 from mmer_fairseq.corpus.streams import RawOptions
 from mmer_fairseq.data.sources import JoinedSource, RawSource, StoredSource
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.picture_folder import is_picture
 
 #: Speaking rate by which a text counts as a duration: about 200 words a minute.
 SECONDS_A_WORD = 0.3
@@ -41,6 +42,8 @@ class Durations:
         if not isinstance(source, RawSource) or source.modality == "text":
             return 0.0
         medium = clip.media[source.modality]
+        if source.modality == "video" and is_picture(medium):  # a corpus may have a million of them
+            return source.seconds(clip)
         try:
             stat = os.stat(medium)
         except OSError:

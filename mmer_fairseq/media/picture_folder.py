@@ -3,6 +3,9 @@
 Face trackers write such folders (Aff-Wild2's ``cropped_aligned``): picture k is frame k of the video, counted from
 1, and a frame without a face has none. Frame k is on the screen from (k − 1) / rate seconds on. A missing frame is
 shown as the nearest one before it, what lies before the first as the first.
+
+One picture (``face.png``) is read as a folder that holds it alone, but has no clock: it is one frame whatever the rate
+and the times of its clip.
 """
 
 from __future__ import annotations
@@ -28,10 +31,19 @@ _WHAT = "a folder of numbered pictures (00001.jpg, 00002.jpg, …; .jpg, .jpeg o
 
 Numbers = Union[Sequence[int], np.ndarray]
 
+_ONE = np.ones(1, dtype=np.int64)
+_ONE.flags.writeable = False
+_ALONE = np.array([b""])
+
 
 def is_picture_folder(path: PathLike) -> bool:
-    """Whether a video is given as a folder of pictures: whether it is a folder, good or bad."""
-    return os.path.isdir(path)
+    """Whether a video is given as pictures: whether it is a folder or named as one picture, good or bad."""
+    return is_picture(path) or os.path.isdir(path)
+
+
+def is_picture(path: PathLike) -> bool:
+    """Whether a video is given as one picture, by its ending: a corpus may have a million of them."""
+    return os.fspath(path).lower().endswith(ENDINGS)
 
 
 def picture_numbers(path: PathLike, where: Optional[str] = None) -> np.ndarray:
@@ -48,11 +60,13 @@ def picture_numbers(path: PathLike, where: Optional[str] = None) -> np.ndarray:
         InputError: no folder or none that can be read; no pictures; a name that is no number of 1 or more; a number
             twice.
     """
-    return _names(path, where)[0]
+    return picture_files(path, where)[0]
 
 
 def pictures_seconds(path: PathLike, rate: float, where: Optional[str] = None) -> float:
     """Length of the video in seconds: its last number divided by the rate in Hz; no picture is opened.
+
+    One picture lasts as long as one frame.
 
     Raises:
         InputError: as :func:`picture_numbers`, or the rate is not above 0.
@@ -112,7 +126,7 @@ def load_pictures(
     """
     if size is not None and not size > 0:
         raise _wrong(place(path, where), "a positive size", f"{size}", "give size a positive number")
-    there, names = _names(path, where)
+    there, names = picture_files(path, where)
     wanted = np.asarray(numbers, dtype=np.int64)
     rows = np.maximum(np.searchsorted(there, wanted, side="right") - 1, 0)
     files, inverse = np.unique(rows, return_inverse=True)
@@ -174,8 +188,10 @@ def crop_numbers(
     """The frames of a crop, checked against the folder; arguments and errors are those of :func:`load_shown`.
 
     Returns:
-        int64 [T], T ≥ 1, numbers from 1.
+        int64 [T], T ≥ 1, numbers from 1; 1 alone for one picture.
     """
+    if is_picture(path):
+        return _ONE
     at, seconds = place(path, where), pictures_seconds(path, rate, where)
     begin, stop = clock.span(start, end, seconds, at)
     numbers = shown_numbers(seconds, begin=begin, stop=stop, rate=rate, frame_rate=frame_rate)
@@ -196,14 +212,19 @@ def check_pictures(path: PathLike, numbers: Numbers, where: Optional[str] = None
     Raises:
         InputError: as :func:`load_pictures`.
     """
-    there, names = _names(path, where)
+    there, names = picture_files(path, where)
     rows = np.maximum(np.searchsorted(there, np.asarray(numbers), side="right") - 1, 0)
     for row in np.unique(rows):
         _decode(path, names[row].decode("ascii"), None, where)
 
 
-def _names(path: PathLike, where: Optional[str]) -> Tuple[np.ndarray, np.ndarray]:
-    """Numbers of the pictures (int64, increasing), and their file names (bytes) in the same order."""
+def picture_files(path: PathLike, where: Optional[str] = None) -> Tuple[np.ndarray, np.ndarray]:
+    """Numbers of the pictures, and their file names in the same order (bytes; empty for one picture).
+
+    Arguments and errors are those of :func:`picture_numbers`; one picture is not looked for.
+    """
+    if is_picture(path):
+        return _ONE, _ALONE
     try:
         changed = os.stat(path).st_mtime_ns
         return _listed(os.fspath(path), changed)
@@ -258,7 +279,7 @@ def _decode(path: PathLike, name: str, size: Optional[Tuple[int, int]], where: O
     """One picture, uint8 [height, width, 3]; ``size`` is (height, width)."""
     from PIL import Image, ImageOps
 
-    file = os.path.join(os.fspath(path), name)
+    file = os.path.join(os.fspath(path), name) if name else os.fspath(path)
     try:
         with Image.open(file) as opened:
             picture: Any = ImageOps.exif_transpose(opened).convert("RGB")
@@ -266,7 +287,8 @@ def _decode(path: PathLike, name: str, size: Optional[Tuple[int, int]], where: O
         # Pillow's own words name the file a second time, or a buffer in memory.
         empty = os.path.isfile(file) and not os.path.getsize(file)
         found = "an empty file (0 bytes)" if empty else _said(error)
-        remedy = "copy or extract the picture again, or remove it: the one before takes its place"
+        remedy = "copy or extract the picture again, or "
+        remedy += "remove it: the one before takes its place" if name else "take its row out"
         raise _wrong(place(file, where), "a whole JPEG or PNG picture", found, remedy) from error
     if size is not None and picture.size != (size[1], size[0]):
         picture = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
@@ -276,6 +298,10 @@ def _decode(path: PathLike, name: str, size: Optional[Tuple[int, int]], where: O
 def _said(error: BaseException) -> str:
     from PIL import UnidentifiedImageError
 
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, IsADirectoryError):
+        return "a folder"
     if isinstance(error, UnidentifiedImageError):
         return "bytes of another kind"
     if isinstance(error, OSError) and error.strerror:

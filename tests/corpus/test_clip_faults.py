@@ -171,6 +171,18 @@ def test_a_folder_of_pictures(media: Path) -> None:
     assert "expected a folder of numbered pictures" in fault
 
 
+@pytest.mark.parametrize("decode", [False, True])
+def test_one_picture(media: Path, decode: bool) -> None:
+    Image.new("L", (4, 4)).save(media / "face.jpg")
+    face = clip(video=media / "face.jpg", start=3.0, end=4.0)
+    assert look(face, decode=decode).faults == []
+    assert look(face, decode=decode).seconds == pytest.approx(1 / 30)
+    content = (media / "face.jpg").read_bytes()
+    (media / "face.jpg").write_bytes(content[:-40])
+    (fault,) = look(face, decode=decode).faults
+    assert fault.startswith(f"train.tsv:2: {media}/face.jpg: expected a whole JPEG or PNG picture; found")
+
+
 def test_biosignals_of_a_stated_rate_have_a_length(media: Path) -> None:
     signal = clip(physio=media / "a.npy", start=1.0)
     assert look(signal).seconds == 0.0

@@ -206,6 +206,12 @@ def test_pictures_run_at_the_rate_of_the_clip_or_else_of_the_options(faces: Path
     assert shown(read_stream(clip(1.0, video=faces), "video", RawOptions(picture_rate=3.0))) == [4, 4, 6]
 
 
+def test_one_picture_is_a_video_of_one_frame(faces: Path):
+    face = replace(clip(video=faces / "00004.png"), start=7.0, end=9.0)
+    assert shown(read_stream(face, "video", RawOptions(frame_rate=25.0, frame_size=8))) == [4]
+    assert stream_seconds(face, "video") == pytest.approx(1 / 30)
+
+
 def test_biosignals_at_another_rate(tmp_path: Path):
     path = tmp_path / "a.npy"
     np.save(path, np.ones((1024, 2)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -60,3 +61,11 @@ def test_a_broken_memory_costs_only_time(corpus, content):
 
 def test_text_has_no_duration(corpus):
     assert Durations(corpus.directory)(RawSource("text", RawOptions()), corpus.clips("train")[0]) == 0
+
+
+def test_one_picture_is_not_remembered(corpus):
+    face = replace(corpus.clips("train")[0], media={"video": "/nowhere/face.jpg"})
+    durations = Durations(corpus.directory)
+    assert durations(RawSource("video", RawOptions(picture_rate=20.0)), face) == 1 / 20
+    durations.save()
+    assert not durations.path.exists()

@@ -15,6 +15,7 @@ from mmer_fairseq.media import picture_folder
 from mmer_fairseq.media.picture_folder import (
     check_pictures,
     crop_numbers,
+    is_picture,
     is_picture_folder,
     load_pictures,
     load_shown,
@@ -42,7 +43,8 @@ def levels(pictures: torch.Tensor) -> list[int]:
 
 def test_numbers(folder: Path) -> None:
     assert is_picture_folder(folder)
-    assert not is_picture_folder(folder / "00002.png")
+    assert not is_picture(folder)
+    assert not is_picture_folder(folder / "film.mp4")
     numbers = picture_numbers(folder)
     assert numbers.tolist() == [2, 3, 5, 8]
     assert numbers.dtype == np.int64
@@ -207,3 +209,44 @@ def test_options_at_fault(folder: Path) -> None:
         ": expected at least one frame from 1.9 s to the end; found none at 4 Hz. "
         "Correct the times of the clip or leave this cell of the corpus empty."
     )
+
+
+def test_one_picture_is_one_frame_whatever_the_rate_and_the_times(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "Face.PNG"
+    grey(path, 70, (6, 4))
+    assert is_picture(path)
+    assert is_picture_folder(path)
+    assert picture_numbers(path).tolist() == [1]
+    assert pictures_seconds(path, 25.0) == 1 / 25
+    assert load_shown(path, rate=30.0).shape == (1, 3, 4, 6)
+    for frame_rate, start, end in ((60.0, None, None), (1.0, 2.0, 5.0), (None, 2.0, None)):
+        shown = load_shown(path, rate=30.0, frame_rate=frame_rate, start=start, end=end, size=8)
+        assert shown.shape == (1, 3, 8, 8)
+        assert levels(shown) == [70]
+    assert levels(load_pictures(path, [1, 7, 7], 4)) == [70, 70, 70]
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [(None, "no such file"), (b"", "an empty file (0 bytes)"), (b"RIFF", "bytes of another kind")],
+)
+def test_one_bad_picture(tmp_path: Path, content: bytes | None, found: str) -> None:
+    path = tmp_path / "face.jpg"
+    if content is not None:
+        path.write_bytes(content)
+    for read in (
+        lambda: load_shown(path, rate=1.0, where="t.tsv:2"),
+        lambda: check_pictures(path, [1], "t.tsv:2"),
+    ):
+        with pytest.raises(InputError) as caught:
+            read()
+        assert str(caught.value) == (
+            f"t.tsv:2: {path}: expected a whole JPEG or PNG picture; found {found}. Copy or extract the picture "
+            "again, or take its row out."
+        )
+
+
+def test_a_folder_named_as_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").mkdir()
+    with pytest.raises(InputError, match=r"a\.jpg: expected a whole JPEG or PNG picture; found a folder\."):
+        load_shown(tmp_path / "a.jpg", rate=1.0)
