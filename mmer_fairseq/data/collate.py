@@ -40,15 +40,16 @@ def collate(items: Sequence[dict[str, Any]], empty: dict[str, Tensor], padding_i
         steps = [item["streams"].get(modality, nothing) for item in items]
         lengths[modality] = torch.tensor([len(each) for each in steps])
         streams[modality] = _pad(steps, padding_idx if nothing.dtype == torch.long else 0)
+    net_input: dict[str, Any] = {"streams": streams, "lengths": lengths}
+    context = collate_context(items, padding_idx)
+    if context:
+        net_input["context"] = context
     batch = {
         "id": torch.tensor([item["index"] for item in items]),
-        "net_input": {"streams": streams, "lengths": lengths},
+        "net_input": net_input,
         "nsentences": len(items),
         "ntokens": int(sum(int(each.sum()) for each in lengths.values())),
     }
-    context = collate_context(items, padding_idx)
-    if context:
-        batch["net_input"]["context"] = context
     batch.update(_targets([item["target"] for item in items]))
     return batch
 

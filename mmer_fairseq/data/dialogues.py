@@ -46,8 +46,8 @@ class Dialogues:
 
     A dialogue is the text of all clips that name it, in the order of their turns. One that is longer than the budget
     loses tokens one by one, always the last of its longest utterance, as in FacialMMT; one that would leave utterances
-    of fewer than 24 tokens so is cut into parts of about as many utterances each. So the context of a clip depends on its
-    dialogue alone, never on the batch. A clip without a dialogue is one by itself.
+    of fewer than 24 tokens so is cut into parts of about as many utterances each. So the context of a clip depends on
+    its dialogue alone, never on the batch. A clip without a dialogue is one by itself.
 
     Source: Zheng et al., ACL 2023 (FacialMMT), and its published code, for the layout and the shortening.
 
@@ -141,7 +141,8 @@ class Dialogues:
 
     def _laid(self, name: str, number: int, part: _Fitted, ends: tuple[int, int]) -> Part:
         between = torch.tensor(self.separator, dtype=torch.long)
-        laid, spans, at = [torch.tensor(ends[:1])], {}, 1
+        spans: dict[str, tuple[int, int]] = {}
+        laid, at = [torch.tensor(ends[:1])], 1
         for (id, tokens), kept in zip(part.piece, part.kept):
             if spans:
                 laid.append(between)
