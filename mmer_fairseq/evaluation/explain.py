@@ -243,7 +243,7 @@ def explain(trained: Trained, clip_id: str, split: str) -> Explained:
         if modality not in selected:
             notes[modality] = "no pictures of it are computed, so nothing is selected"
         elif not int(lengths[modality][0]) or not len(stages[0]):
-            notes[modality] = f"this clip has no {modality}"
+            notes[modality] = _why_nothing(dataset.sources.get(modality), modality, clip)
         else:
             pictures = pictures_of(streams[modality][0], features[modality][0], stages[0])
             step, seconds = _clock(trained, modality, clip, int(lengths[modality][0]))
@@ -251,6 +251,12 @@ def explain(trained: Trained, clip_id: str, split: str) -> Explained:
     logits = model(**batch["net_input"])["logits"]
     label, prediction, scores = _told(trained, logits, batch["target"])
     return Explained(clip, _words(trained, clip), label, prediction, scores, seen, notes)
+
+
+def _why_nothing(source: Any, modality: str, clip: Clip) -> str:
+    if source is None:
+        return "not read here"
+    return "cannot be read" if source.present(clip) else f"this clip has no {modality}"
 
 
 def pictures_of(stream: Tensor, features: Tensor, stage: np.ndarray) -> np.ndarray:

@@ -145,6 +145,19 @@ def test_several_clips_and_what_they_lack(corpus, sparse, tmp_path, capsys):
     assert about["not shown"] == {"video": "this clip has no video"}
 
 
+def test_what_is_not_read_and_what_cannot_be(corpus, tmp_path, capsys):
+    broken = tmp_path / "broken"
+    shutil.copytree(corpus, broken, copy_function=os.link, ignore=shutil.ignore_patterns(".mmer"))
+    path = written(broken, tmp_path / "m.pt", bad_clips="missing")
+    assert explain("--path", path, "--clip", "train01-1", "--modalities", "text,video") == 0
+    assert "\n  audio: not read here\n" in capsys.readouterr().out
+    for medium in broken.rglob("train01-1.mp4"):
+        medium.unlink()
+        medium.write_bytes(b"no video")
+    assert explain("--path", path, "--clip", "train01-1") == 0
+    assert "\n  video: cannot be read\n" in capsys.readouterr().out
+
+
 def test_stored_features_are_not_pictures(corpus, tmp_path, capsys):
     path = written(corpus, tmp_path / "half.pt", features="audio=w", audio_encoder=None, labels="sentiment")
     assert explain("--path", path, "--clip", "train01-1") == 0
