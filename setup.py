@@ -41,7 +41,8 @@ setup(
         "faces": ["opencv-python-headless>=4.5,<5", "requests"],
         "opensmile": ["opensmile>=2.5"],
         "wavlm": ["transformers>=4.40"],
-        "transformers": ["transformers>=4.40"],
+        # tokenizers: transformers' own requirement, imported by name
+        "transformers": ["transformers>=4.40", "tokenizers>=0.19"],
         "dev": ["pytest", "pytest-xdist", "ruff", "mypy", "scipy", "types-PyYAML"],
     },
     entry_points={"console_scripts": ["mmer = mmer_fairseq.cli.main:main"]},

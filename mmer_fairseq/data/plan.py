@@ -22,8 +22,7 @@ from mmer_fairseq.encoders.base import StreamSpec
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.statistics import mean_and_deviation
 from mmer_fairseq.features.store import FeatureStore
-from mmer_fairseq.media.albert_text import FILE as ALBERT_MODEL
-from mmer_fairseq.media.albert_text import AlbertTokenizer
+from mmer_fairseq.media.folder_text import own_tokenizer
 from mmer_fairseq.media.text import GPT2BPETokenizer, SentencePieceTokenizer, Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -348,9 +347,9 @@ def _raw(flags: StreamFlags, modality: str, corpus: Corpus, train: str, windows:
 def _tokenizer(flags: StreamFlags, corpus: Corpus, encoder: str) -> Tokenizer:
     if flags.gpt2_bpe:
         return GPT2BPETokenizer.of_folder(flags.gpt2_bpe)
-    name, _, folder = encoder.partition(":")
-    if name == "albert" and not flags.tokenizer_model:  # its own lies beside its weights
-        return AlbertTokenizer(Path(folder) / ALBERT_MODEL)
+    own = None if flags.tokenizer_model else own_tokenizer(encoder)
+    if own is not None:
+        return own
     path = (
         Path(flags.tokenizer_model) if flags.tokenizer_model else Path(corpus.directory) / "tokenizer.model"
     )

@@ -31,6 +31,7 @@ class AlbertTokenizer:
     """
 
     padding_idx = PAD
+    separator: tuple[int, ...] = (SEP,)
 
     def __init__(self, path: PathLike) -> None:
         import sentencepiece

@@ -19,6 +19,7 @@ from mmer_fairseq.errors import InputError
 from mmer_fairseq.media.files import PathLike, read_head
 
 BOS, PAD, EOS, UNK = 0, 1, 2, 3
+_SPECIAL = {"<s>": BOS, "<pad>": PAD, "</s>": EOS, "<unk>": UNK}
 
 # Contractions, words, numbers and other characters, each with at most one blank before it; then blanks.
 _PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -42,19 +43,28 @@ class GPT2BPETokenizer:
         vocab_bpe: merges, the most frequent first.
         dict_txt: fairseq's dictionary, one "<GPT-2 id> <count>" a line: RoBERTa's order. Needed for published
             RoBERTa checkpoints; without it the ids are GPT-2's, behind the four special ones.
+        ready: the ids of encoder_json are RoBERTa's already, as Hugging Face writes them.
+        prefix_space: a text is read as if a blank stood before its first word.
 
     Raises:
         InputError: a file is missing, empty or of another kind, or the files do not belong together.
     """
 
     padding_idx = PAD
+    separator: tuple[int, ...] = (EOS, EOS)
 
     def __init__(
-        self, encoder_json: PathLike, vocab_bpe: PathLike, dict_txt: Optional[PathLike] = None
+        self,
+        encoder_json: PathLike,
+        vocab_bpe: PathLike,
+        dict_txt: Optional[PathLike] = None,
+        *,
+        ready: bool = False,
+        prefix_space: bool = False,
     ) -> None:
         import regex  # type: ignore[import-untyped]
 
-        contents = [_content(encoder_json, "GPT-2's encoder.json"), _content(vocab_bpe, "GPT-2's vocab.bpe")]
+        contents = [_content(file, f"GPT-2's {Path(file).name}") for file in (encoder_json, vocab_bpe)]
         encoder = _parse_encoder(contents[0], encoder_json)
         self._ranks = _parse_merges(contents[1], vocab_bpe)
         unknown = next((piece for piece in self._possible_pieces() if piece not in encoder), None)
@@ -63,9 +73,19 @@ class GPT2BPETokenizer:
                 where=encoder_json,
                 expected=f"every piece that {vocab_bpe} can make",
                 found=f"no '{unknown}'",
-                remedy="name the encoder.json and vocab.bpe of the same model",
+                remedy=f"name the {Path(encoder_json).name} and {Path(vocab_bpe).name} of the same model",
             )
-        if dict_txt is None:
+        if ready:
+            special = {word: encoder.get(word) for word in _SPECIAL}
+            if special != _SPECIAL:
+                raise _foreign(
+                    encoder_json,
+                    f"the ids of {', '.join(_SPECIAL)} to be {', '.join(map(str, _SPECIAL.values()))}",
+                    ", ".join("none" if number is None else str(number) for number in special.values()),
+                )
+            numbering = {number: number for number in encoder.values()}
+            self.vocab_size = max(encoder.values()) + 1
+        elif dict_txt is None:
             numbering = {number: 4 + number for number in encoder.values()}
             self.vocab_size = 4 + max(encoder.values()) + 1
         else:
@@ -78,6 +98,8 @@ class GPT2BPETokenizer:
         self._letters = byte_letters()
         self._words = regex.compile(_PATTERN)
         self._known: dict[str, list[int]] = {}
+        self._blank = " " if prefix_space else ""
+        contents += [b"prefix space"] * prefix_space
         self.fingerprint = hashlib.sha256(b"\0".join(contents)).hexdigest()
 
     @classmethod
@@ -90,9 +112,17 @@ class GPT2BPETokenizer:
             dictionary if dictionary.exists() else None,
         )
 
+    @classmethod
+    def of_huggingface(cls, folder: PathLike, prefix_space: bool = False) -> GPT2BPETokenizer:
+        """The tokenizer of a folder with vocab.json and merges.txt, as Hugging Face publishes RoBERTa."""
+        files = Path(folder) / "vocab.json", Path(folder) / "merges.txt"
+        return cls(*files, ready=True, prefix_space=prefix_space)
+
     def encode(self, text: str) -> Tensor:
         """Return LongTensor [T] that starts with ``<s>`` and ends with ``</s>``."""
         ids = [BOS]
+        if self._blank and text and not text[0].isspace():
+            text = self._blank + text
         for word in self._words.findall(text):
             found = self._known.get(word)
             if found is None:
@@ -138,7 +168,7 @@ def _foreign(path: PathLike, what: str, found: str) -> InputError:
 
 
 def _parse_encoder(content: bytes, path: PathLike) -> dict[str, int]:
-    what = "GPT-2's encoder.json: a JSON object piece → id"
+    what = f"GPT-2's {Path(path).name}: a JSON object piece → id"
     try:
         encoder = json.loads(content)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -149,7 +179,7 @@ def _parse_encoder(content: bytes, path: PathLike) -> dict[str, int]:
 
 
 def _parse_merges(content: bytes, path: PathLike) -> dict[tuple[str, str], int]:
-    what = "GPT-2's vocab.bpe: a line '#version', then two pieces a line"
+    what = f"GPT-2's {Path(path).name}: a line '#version', then two pieces a line"
     try:
         lines = content.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Words → token ids, always ``<s> … </s>`` with RoBERTa's special ids."""
+"""Words → token ids; those of our own models are ``<s> … </s>`` with RoBERTa's special ids."""
 
 from __future__ import annotations
 
@@ -40,16 +40,23 @@ class Tokenizer(Protocol):
     Attributes:
         vocab_size: every id is below it.
         padding_idx: id that no transcript contains.
+        separator: ids between the words of one utterance and those of the next where a model reads a dialogue,
+            the first one's closing token included: RoBERTa's ``<s> u1 </s> </s> u2 </s>`` has ``(2, 2)``, BERT's
+            ``[CLS] u1 [SEP] u2 [SEP]`` has the id of ``[SEP]`` alone.
         fingerprint: SHA-256 of the files it was read from: two tokenizers with the same one give the same
             ids.
     """
 
     vocab_size: int
     padding_idx: int
+    separator: tuple[int, ...]
     fingerprint: str
 
     def encode(self, text: str) -> Tensor:
-        """Return LongTensor [T] that starts with ``<s>`` = 0 and ends with ``</s>`` = 2."""
+        """Return LongTensor [T], from the opening token (``<s>``, ``[CLS]``) to the closing one (``</s>``, ``[SEP]``).
+
+        Neither stands anywhere else in it, whatever the text says.
+        """
         ...
 
 
@@ -64,6 +71,7 @@ class SentencePieceTokenizer:
     """
 
     padding_idx = PAD
+    separator: tuple[int, ...] = (EOS, EOS)
 
     def __init__(self, path: PathLike) -> None:
         import sentencepiece
