@@ -119,3 +119,21 @@ def test_albert_brings_its_own_tokens(twelve, tmp_path):
         InputError, match=r"spiece\.model: expected ALBERT's sentencepiece model; found no such"
     ):
         plan_streams(flags(modalities="text", text_encoder="albert:elsewhere"), corpus)
+
+
+def test_bert_brings_its_own_tokens_unless_others_are_named(twelve, tmp_path):
+    pytest.importorskip("tokenizers")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "i", "##am", *"abcdefghijklmnopqrstuvwxyz"]
+    (tmp_path / "vocab.txt").write_text("\n".join(words))
+    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": true}')
+    corpus = Corpus.load(twelve)
+    asked = {"modalities": "text", "text_encoder": f"bert:{tmp_path}", "max_text_tokens": 512}
+    text = plan_streams(flags(**asked), corpus)["text"]
+    assert text.spec.vocab_size == len(words)
+    assert len(text.fingerprint) == 64
+    ids = text.source.read(corpus.clips("train")[0], random=None)
+    assert (ids[0], ids[-1]) == (2, 3)
+    with pytest.raises(
+        InputError, match="expected a sentencepiece model for the transcripts; found no such file"
+    ):
+        plan_streams(flags(**asked, tokenizer_model=str(tmp_path / "none.model")), corpus)
