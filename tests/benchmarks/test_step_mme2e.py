@@ -38,3 +38,15 @@ def test_plot(tmp_path: Path):
     draw = runpy.run_path(str(HERE / "sparse_mme2e.py"))["draw"]
     draw(tmp_path / "sparse.png", {"dense": 1.0, "0.5": 0.35}, {"dense": [2.0, 2.0], "0.5": [1.0, 1.0]})
     assert (tmp_path / "sparse.png").stat().st_size > 1000
+
+
+def test_faces_once_or_in_each_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Both ways give the same faces, up to JPEG, and the benchmark runs."""
+    names = runpy.run_path(str(HERE / "faces_mme2e.py"))
+    corpus = names["write_toy_corpus"](tmp_path / "toy", clips=10, size=64)
+    videos = sorted((corpus / "media").glob("*.mp4"))[:2]
+    ways = names["Ways"](videos, [2, 3], "centre", tmp_path / "faces")
+    for found, stored in zip(ways.found(), ways.stored()):
+        assert abs(stored.permute(0, 2, 3, 1).float().numpy() - found).mean() < 8
+    assert names["main"]([*map(str, videos), "--detector", "centre", "--share", "0.1", "--repeats", "1"]) == 0
+    assert capsys.readouterr().out.count("ratio") == 4
