@@ -65,6 +65,18 @@ def read_rows(
     """
     text = read_utf8(path, what, stop)
     assert text is not None
+    return rows_of(text, path, what, required, delimiter, bare)
+
+
+def rows_of(
+    text: str,
+    path: Path,
+    what: str,
+    required: Sequence[str] = (),
+    delimiter: str = ",",
+    bare: Sequence[str] = (),
+) -> list[Row]:
+    """As :func:`read_rows`, from the text of the file, whose lines end in ``\\n``."""
     reader = csv.reader(text.split("\n"), delimiter=delimiter)
     try:
         lines = [(reader.line_num, tuple(cell.strip() for cell in row)) for row in reader]

@@ -1,0 +1,1 @@
+"""Parts of ``mmer import meld``: its tables, its clips, and which of them can be decoded."""
