@@ -269,7 +269,9 @@ def test_a_stopped_run_goes_on_where_it_was(root: Path, tmp_path: Path, capsys, 
     assert not memory.exists()
 
 
-def test_several_processes_say_the_same(root: Path, tmp_path: Path) -> None:
+def test_another_process_says_the_same(root: Path, tmp_path: Path) -> None:
+    for name in ("dev", "test"):  # starting a process takes seconds: four clips go to one
+        (root / f"{name}_sent_emo.csv").unlink()
     rewrite(place(root, "train", "dia0_utt2"), b"broken")
     assert run(root, "--jobs", "2", clips=True) == 0
     media = {clip: set(one.media) for clip, one in clips(tmp_path / "out").items()}
@@ -370,8 +372,8 @@ def test_faults_of_folders_and_flags(root: Path, tmp_path: Path, capsys: pytest.
     (tmp_path / "empty").mkdir()
     assert fault(*given, "--clips", str(tmp_path / "empty")) == (
         f"error: {tmp_path / 'empty'}: expected clips dia0_utt0.mp4 … in the folders train_splits, "
-        "dev_splits_complete, output_repeated_splits_test; found none. Unpack MELD's archives there, correct --clips, or leave it out for "
-        "text only.\n"
+        "dev_splits_complete, output_repeated_splits_test; found none. Unpack MELD's archives there, "
+        "correct --clips, or leave it out for text only.\n"
     )
     shutil.copy(place(root, "train", "dia0_utt0"), tmp_path / "empty")
     assert "found dia0_utt0.mp4, in no such folder." in fault(*given, "--clips", str(tmp_path / "empty"))
