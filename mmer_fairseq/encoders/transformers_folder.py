@@ -18,7 +18,7 @@ _NEUTRAL = re.compile(r".*drop.*|mask_.*|_.*|transformers_version|architectures|
 
 #: Settings of how the library runs a model, and what it returns besides: those of a stranger's file do not count.
 _RUNNING = re.compile(
-    r"_.*|(attn|experts)_implementation|(use_)?return_dict|output_.*|torchscript|gradient_checkpointing"
+    r"_.*|(attn|experts)_implementation|(use_)?return_dict|output_(attentions|hidden_states)|torchscript|gradient_checkpointing"
 )
 
 
