@@ -174,8 +174,9 @@ def _media(
     nothing = Verdict(0.0, {})
     for clip, path in files.items():
         verdict = verdicts.get(clip, nothing)
-        for modality, fault in verdict.faults.items():
-            left_out.notes.append(f"{clip}: {modality} taken as none: {fault}")
+        for fault in dict.fromkeys(verdict.faults.values()):
+            lost = " and ".join(what for what in wanted if verdict.faults.get(what) == fault)
+            left_out.notes.append(f"{clip}: {lost} taken as none: {fault}")
         media[clip] = {what: str(path.relative_to(root)) for what in wanted if what not in verdict.faults}
     longer = {
         clip: f"{clip} ({verdict.seconds:.0f} s, not {utterances[clip].seconds:.0f} s)"

@@ -197,8 +197,7 @@ def test_damaged_and_missing_clips_keep_their_text_and_are_named(
     damaged, mute = place(root, "train", "dia1_utt0"), place(root, "train", "dia1_utt1")
     line = root / "train_sent_emo.csv"
     for told in (
-        f"train-d1-u0: audio taken as none: {line}:4: {damaged}: expected ",
-        f"train-d1-u0: video taken as none: {line}:4: {damaged}: expected ",
+        f"train-d1-u0: audio and video taken as none: {line}:4: {damaged}: expected ",
         f"train-d1-u1: audio taken as none: {line}:5: {mute}: expected a file with a sound track; found only",
         "1 clip with an empty file, taken as none: dev-d0-u1\n",
         "1 clip without a file of its own, for which final_videos_test… is taken: test-d0-u0\n",
