@@ -16,7 +16,7 @@ ROOMS = {
     "metrics": {"errors"},
     "plots": {"metrics", "errors"},
     "corpus": {"media", "errors"},
-    "encoders": {"modules", "errors"},
+    "encoders": {"checkpoints", "modules", "errors"},
     "faces": {"corpus", "media", "errors"},
     "features": {"corpus", "encoders", "media", "errors"},
     "data": {"corpus", "encoders", "features", "media", "errors"},

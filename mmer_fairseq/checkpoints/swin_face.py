@@ -39,7 +39,7 @@ def arguments_of(state: Mapping[str, Tensor], where: object) -> dict[str, Any]:
         where: the file, for messages.
 
     Returns:
-        The arguments of :class:`mmer_fairseq.networks.swin_face.SwinFace` that the tensors tell; without "outputs" and
+        The arguments of :class:`mmer_fairseq.modules.swin_face.SwinFace` that the tensors tell; without "outputs" and
         "hidden_dim" where the file has no emotion layers.
 
     Raises:
@@ -82,7 +82,7 @@ def to_network(state: Mapping[str, Tensor], where: object) -> dict[str, Tensor]:
         where: the file, for messages.
 
     Returns:
-        A state dict of :class:`mmer_fairseq.networks.swin_face.SwinFace`, without "hidden" and "classifier" where the
+        A state dict of :class:`mmer_fairseq.modules.swin_face.SwinFace`, without "hidden" and "classifier" where the
         file has no emotion layers.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +15,13 @@ from mmer_fairseq.checkpoints import facialmmt, fairseq_form, language_model, sw
 from mmer_fairseq.cli._convert_flags import fairseq_flags
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.modules.state import check_state
+from mmer_fairseq.modules.swin_face import SwinFace
 from mmer_fairseq.networks.facialmmt import FacialMMT
-from mmer_fairseq.networks.swin_face import SwinFace
 
 #: What the original's command line says where nobody says otherwise.
 HEADS = 12
+#: Logits beside the 512 numbers of a frame.
+EMOTIONS = 7
 #: Arguments of the network → flags of the model.
 _FLAGS = {
     "dim": "encoder_embed_dim",
@@ -119,11 +122,14 @@ def run(args: argparse.Namespace) -> int:
     task.update({f"{m}_encoder": "identity" for m in modalities})
     if found.language and "text" not in str(args.features):
         task["text_encoder"] = f"{found.language}:{folder}"
+    face_file = args.new.with_name(f"{args.new.stem}.swin.pt")
+    if found.face and args.facenet:
+        task["video_encoder"] = f"swin_face:{face_file}+{args.facenet}"
     task.update({name: getattr(args, name) for name in ("data", "features") if getattr(args, name)})
     heads = dict.fromkeys(("encoder_attention_heads", "ta_heads", "tav_heads"), args.heads)
     flags = {"_name": "facialmmt", **found.flags, **heads, "original_behaviour": True}
+    flags["frame_emotions"] = EMOTIONS if len(modalities) > 1 and "video" in modalities else 0
     model = {f"network.{name}": x for name, x in found.network.items()}
-    model.update({f"face.{name}": x for name, x in found.face.items()})
     content = fairseq_form.checkpoint(model, **fairseq_flags("facialmmt", flags, task))
     fairseq_form.save(content, args.new)
     print(
@@ -134,7 +140,14 @@ def run(args: argparse.Namespace) -> int:
         language_model.write_folder(found.settings, found.words, folder)
         print(f"  its language model is in {folder}, for --text-encoder {found.language}:{folder}")
     if found.face:
-        print("  with its face model")
+        fairseq_form.refuse_existing(face_file)
+        shutil.copyfile(args.swin, face_file)
+        print(f"  its face model is in {face_file}")
+        if not args.facenet:
+            print("  to read faces, name the weights of InceptionResnetV1 with --facenet, or store both:")
+            print(
+                f"  mmer extract CORPUS --modality video --encoder swin_face:{face_file}+FACENET --name faces"
+            )
     elif "video" in modalities and len(modalities) > 1:
         print("  without a face model: name best_swin_….pt with --swin to read faces")
     return 0

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mmer_fairseq.checkpoints import fairseq_form
-from mmer_fairseq.cli import _convert_auxformer, _convert_jmt, _convert_mme2e, _convert_sse_ft
+from mmer_fairseq.cli import (
+    _convert_auxformer,
+    _convert_facialmmt,
+    _convert_jmt,
+    _convert_mme2e,
+    _convert_sse_ft,
+)
 from mmer_fairseq.errors import InputError
 
 HELP = "bring in a checkpoint of an original repository"
@@ -44,7 +50,14 @@ NEW.albert; the face detector is left out. All but MME2E compute what the origin
 and the baselines' reading of padding included.
 
   mmer convert --from mesm mme2e_sparse_tav_Acc_…_st_0.8_seed0.pt mesm.pt
-  mmer convert --from lf-rnn lf_rnn_tav_….pt lf_rnn.pt --features text=glove,audio=covarep,video=openface"""
+  mmer convert --from lf-rnn lf_rnn_tav_….pt lf_rnn.pt --features text=glove,audio=covarep,video=openface
+
+FacialMMT: multimodal_model_….pt or unimodal_model_V_….pt, pickled objects that are read without running anything in
+them. The language model is written beside NEW, as the folder NEW.roberta or NEW.bert, and the face model, if it is
+named, as NEW.swin.pt. The result lets padding take part as the original does.
+
+  mmer convert --from facialmmt multimodal_T+A+V_RoBERTa.pt facialmmt.pt --swin best_swin_RoBERTa.pt \\
+      --facenet 20180402-114759-vggface2.pt"""
 
 #: System → its own flags and their defaults.
 _OWN: dict[str, dict[str, Any]] = {
@@ -55,13 +68,16 @@ _OWN: dict[str, dict[str, Any]] = {
     "mesm": {"heads": None, "mod": None, "sparse_threshold": None},
     "lf-rnn": {},
     "lf-transformer": {},
+    "facialmmt": {"heads": None, "swin": None, "facenet": None},
 }
 #: System → attention heads where the user says nothing.
 _HEADS = {"auxformer": 10, "jmt": 1, "mme2e": _convert_mme2e.HEADS, "mesm": _convert_mme2e.HEADS}
+_HEADS["facialmmt"] = _convert_facialmmt.HEADS
 SYSTEMS = {
     "sse-ft": _convert_sse_ft.run,
     "auxformer": _convert_auxformer.run,
     "jmt": _convert_jmt.run,
+    "facialmmt": _convert_facialmmt.run,
     **{system: _convert_mme2e.run for system in _convert_mme2e.SYSTEMS},
 }
 
@@ -77,11 +93,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sse_ft = parser.add_argument_group("SSE-FT")
     sse_ft.add_argument("--keep-encoders", action="store_true", help="also write its frozen encoders")
-    shared = parser.add_argument_group("AuxFormer, JMT, MME2E and MESM")
+    shared = parser.add_argument_group("AuxFormer, JMT, MME2E, MESM and FacialMMT")
     shared.add_argument(
         "--heads",
         type=int,
-        help="attention heads, which the files do not tell (default: AuxFormer 10, JMT 1, the others 4)",
+        help="attention heads, which the files do not tell (default: AuxFormer 10, JMT 1, FacialMMT 12, the others 4)",
     )
     auxformer = parser.add_argument_group("AuxFormer")
     auxformer.add_argument(
@@ -111,6 +127,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sparse-threshold",
         type=float,
         help="of MESM (default: what the name of OLD says, _st_0.8_, or 0.9)",
+    )
+    faces = parser.add_argument_group("FacialMMT")
+    faces.add_argument(
+        "--swin", metavar="FILE", type=Path, help="its face model, best_swin_….pt (default: none)"
+    )
+    faces.add_argument(
+        "--facenet", metavar="FILE", type=Path, help="weights of InceptionResnetV1, whose features it reads"
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.corpus.streams import RawOptions
@@ -13,8 +12,7 @@ from mmer_fairseq.encoders import ENCODERS
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.extract import extract
 from mmer_fairseq.features.store import FeatureStore
-from mmer_fairseq.media.albert_text import FILE as ALBERT_MODEL
-from mmer_fairseq.media.albert_text import AlbertTokenizer
+from mmer_fairseq.media.folder_text import own_tokenizer
 from mmer_fairseq.media.text import GPT2BPETokenizer, SentencePieceTokenizer, Tokenizer
 
 HELP = "run a frozen encoder once over a corpus and store its output"
@@ -138,11 +136,11 @@ def summary(store: FeatureStore) -> str:
 
 
 def _tokenizer(args: argparse.Namespace) -> Tokenizer:
-    name, _, folder = args.encoder.partition(":")
-    if name == "albert" and not args.tokenizer_model:  # its own lies beside its weights
-        return AlbertTokenizer(Path(folder) / ALBERT_MODEL)
     if args.tokenizer_model:
         return SentencePieceTokenizer(args.tokenizer_model)
+    own = None if args.gpt2_bpe else own_tokenizer(args.encoder)
+    if own is not None:
+        return own
     if not args.gpt2_bpe:
         raise InputError.of(
             where="mmer extract --modality text",

@@ -12,7 +12,7 @@ from fairseq.logging import metrics as log
 from torch import Tensor
 
 from mmer_fairseq import compat, metrics
-from mmer_fairseq.criterions import objectives
+from mmer_fairseq.criterions import objectives, second_task
 from mmer_fairseq.criterions import thresholds as tuning
 from mmer_fairseq.criterions.auxiliary import optimised
 from mmer_fairseq.criterions.label_weights import label_weights
@@ -107,6 +107,8 @@ class EmotionPredictionCriterion(FairseqCriterion):
     ) -> Tuple[Any, float, Dict[str, Any]]:
         """Loss, sample size and sums of one batch (see ``mmer_fairseq.data.collate`` for its form)."""
         output = model(**sample["net_input"])
+        if "face_target" in sample and not sample["net_input"]["streams"]:
+            return self._faces_alone(output["face_logits"], sample)
         logits, target, mask = output["logits"], sample["target"], sample.get("target_mask")
         self._check_shape(logits, target)
         if self.kind == "trace":
@@ -115,6 +117,10 @@ class EmotionPredictionCriterion(FairseqCriterion):
         logging: Dict[str, Any] = {"loss": float(loss.detach()), "clips": len(target)}
         loss = optimised(self.objective.loss, loss, output, target, mask, self.cfg)
         size = terms if self.kind == "trace" else len(target)
+        if "face_target" in sample:
+            faces, about = self._face_loss(output["face_logits"], sample)
+            loss = loss + self.task.cfg.aux_weight * faces * (size / about["aux_faces"])
+            logging.update(about)
         overflow = model.training and logits.dtype == torch.float16 and not bool(logits.isfinite().all())
         # --fp16 lowers its loss scale after an overflow and goes on; in single precision the metrics stop the run
         sums = self.metrics.zeros() if overflow else self.metrics.sums(logits.detach(), target, mask)
@@ -132,6 +138,18 @@ class EmotionPredictionCriterion(FairseqCriterion):
         if self.predictions is not None and not model.training:
             self.predictions.add(sample["id"], logits.detach(), target, mask)
         return loss, size, logging
+
+    def _face_loss(self, logits: Tensor, sample: Dict[str, Any]) -> Tuple[Tensor, Dict[str, float]]:
+        return second_task.face_loss(
+            logits, sample["face_target"], tuple(self.task.second.corpus.label_space.names)
+        )
+
+    def _faces_alone(self, logits: Tensor, sample: Dict[str, Any]) -> Tuple[Any, float, Dict[str, Any]]:
+        """A batch of the second task alone: nothing is scored."""
+        loss, about = self._face_loss(logits, sample)
+        size = int(about["aux_faces"])
+        logging = {**self.no_logging(), **about, "sample_size": size, "ntokens": size}
+        return self.task.cfg.aux_weight * loss, size, logging
 
     def _check_shape(self, logits: Tensor, target: Tensor) -> None:
         wanted = 3 if self.kind == "trace" else 2
@@ -153,6 +171,13 @@ class EmotionPredictionCriterion(FairseqCriterion):
         """Hand the sums to fairseq's meters and derive every metric from their totals."""
         total = {key: sum(each[key] for each in logging_outputs) for key in self.no_logging()}
         size = float(total["sample_size"])
+        faces = {key: sum(float(each.get(key, 0)) for each in logging_outputs) for key in second_task.KEYS}
+        for name, value in second_task.logged(faces).items():
+            log.log_scalar(name, value, faces["aux_faces"], round=9)
+            if name == "aux_loss" and not total["clips"]:
+                log.log_scalar("loss", value, faces["aux_faces"], round=9)
+        if faces["aux_faces"] and not total["clips"]:
+            return  # an epoch of faces alone
         if not size:
             logger.warning("no label in what was evaluated: there are no scores")
             return

@@ -15,6 +15,7 @@ from mmer_fairseq.corpus import Clip, LabelSpace
 from mmer_fairseq.data.batching import BatchedDataset
 from mmer_fairseq.data.dialogues import Dialogues
 from mmer_fairseq.data.durations import Durations, with_progress
+from mmer_fairseq.data.second_task import SecondTask
 from mmer_fairseq.data.sources import JoinedSource, RawSource, StoredSource
 from mmer_fairseq.errors import InputError
 
@@ -31,6 +32,7 @@ class EmotionDataset(BatchedDataset):
         labels: turns a clip's label into a target.
         directory: corpus folder, where the durations are remembered.
         dialogues: gives each clip the text of its dialogue; None: texts are read by themselves.
+        second: gives each batch faces to learn from, too; None: there are none.
         options: of :class:`BatchedDataset`.
 
     Raises:
@@ -46,6 +48,7 @@ class EmotionDataset(BatchedDataset):
         *,
         directory: str | Path,
         dialogues: Dialogues | None = None,
+        second: SecondTask | None = None,
         **options: Any,
     ) -> None:
         super().__init__(empty, **options)
@@ -55,6 +58,7 @@ class EmotionDataset(BatchedDataset):
         for source in self.sources.values():
             source.check(self.clips)
         self.dialogues = dialogues
+        self.second = second
         if dialogues is not None:
             self.groups = np.array(dialogues.numbers(self.clips), dtype=np.int64)
         self.steps, self.seconds = self._measure(Durations(directory))
@@ -88,6 +92,8 @@ class EmotionDataset(BatchedDataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         clip = self.clips[index]
+        if self.second is not None and not self.second.with_clips(self.epoch):
+            return {"index": int(index), "streams": {}, "target": self.labels.target(clip)}
         random = np.random.default_rng((self.seed, self.epoch, int(index))) if self.training else None
         present = [modality for modality, source in self.sources.items() if source.present(clip)]
         streams = {}
@@ -103,6 +109,21 @@ class EmotionDataset(BatchedDataset):
             streams["text"] = part.tokens[start : start + length]
             item["context"] = (part.key, part.tokens, start, length)
         return item
+
+    def collater(self, samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Merge clips into a batch, and put the faces of a second task beside them.
+
+        Returns:
+            As :func:`mmer_fairseq.data.collate.collate`; with faces ``net_input`` holds ``faces`` FloatTensor
+            [N, 3, H, W], and the batch ``face_target`` LongTensor [N]. A batch of faces alone has no streams.
+        """
+        batch = super().collater(samples)
+        if self.second is not None and samples and self.second.with_faces(self.epoch):
+            faces, batch["face_target"] = self.second.batch(self.epoch, int(samples[0]["index"]))
+            if not self.second.with_clips(self.epoch):
+                batch["net_input"] = {"streams": {}, "lengths": {}}
+            batch["net_input"]["faces"] = faces
+        return batch
 
 
 def nothing(form: str, *, dim: int = 0, size: int = 0) -> Tensor:

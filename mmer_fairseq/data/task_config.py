@@ -129,6 +129,26 @@ class EmotionPredictionConfig(FairseqDataclass):
         default=None,
         metadata={"help": "train with clips that lose a modality at random: audio=0.2,video=0.2 (per clip)"},
     )
+    aux_data: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "corpus of labelled faces that the model's face encoder is trained on, too (facialmmt)"
+        },
+    )
+    aux_labels: Optional[str] = field(
+        default=None, metadata={"help": "its label space, of classes (default: its first)"}
+    )
+    aux_weight: float = field(
+        default=1.0, metadata={"help": "weight of the faces' mean loss against the clips' mean loss"}
+    )
+    aux_batch_size: int = field(default=32, metadata={"help": "faces beside each batch of clips"})
+    aux_schedule: str = field(
+        default="together",
+        metadata={
+            "help": "together: each step learns from clips and faces; alternate: odd epochs from faces alone, even "
+            "ones from clips alone"
+        },
+    )
     num_classes: int = field(
         default=0, metadata={"help": "checked against the label space (0: taken from it)"}
     )

@@ -24,6 +24,7 @@ from mmer_fairseq.encoders import (
     resnet_logmel,
     roberta,
     standardise,
+    swin_face,
     wav2vec,
     wav2vec2,
     wavlm,
@@ -49,6 +50,7 @@ class Entry:
         frame_size: pixels (height = width) to give it; trained weights work with no other. 0: any.
         frame_rate: frames a second to give it unless the user says otherwise, in Hz; 0: as recorded.
         sample_rate: samples a second to give it, in Hz; trained weights work with no other. 0: any.
+        emotions: of what it gives for a frame, the last so many numbers are the logits of an emotion; 0: none.
         default: what stands after the colon if the user writes only the name; '': the user must name a path.
     """
 
@@ -59,6 +61,7 @@ class Entry:
     frame_size: int = 0
     frame_rate: float = 0.0
     sample_rate: int = 0
+    emotions: int = 0
     default: str = ""
 
     def form_of(self, name: str) -> str:
@@ -150,6 +153,15 @@ ENCODERS: dict[str, Entry] = {
         True,
         frame_size=clips.SIZE,
     ),
+    "swin_face": Entry(
+        "frames",
+        swin_face.build,
+        "FacialMMT's Swin-T face model: features and emotion of a face, its released file, FaceX-Zoo's, or 'random' "
+        "(SWIN+FACENET: features of InceptionResnetV1)",
+        True,
+        frame_size=swin_face.SIZE,
+        emotions=swin_face.EMOTIONS,
+    ),
     "physio": Entry("series", physio_cnn.build, "small trainable CNN of biosignals"),
 }
 
@@ -203,6 +215,11 @@ def encoder_name(spec: StreamSpec) -> str:
 def is_pretrained(spec: StreamSpec) -> bool:
     """Whether the stream's encoder has its weights from a file, and so a width of its own."""
     return ENCODERS[parse_spec(encoder_name(spec))[0]].pretrained
+
+
+def emotions_of(spec: StreamSpec) -> int:
+    """How many of the last numbers that the stream's encoder gives for a frame are the logits of an emotion."""
+    return ENCODERS[parse_spec(encoder_name(spec))[0]].emotions
 
 
 def build_encoder(spec: StreamSpec, width: int) -> Encoder:

@@ -7,6 +7,7 @@ tokens of an utterance, H width.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmer_fairseq.errors import InputError
@@ -67,3 +68,21 @@ def utterance_steps(
     index = dialogues[:, None] * steps + within.clamp(max=steps - 1)
     found = hidden.flatten(0, 1).index_select(0, index.flatten()).view(*index.shape, -1)
     return found.masked_fill(padding_mask(lengths, longest)[..., None], 0.0), lengths
+
+
+def without_ends(x: Tensor, lengths: Tensor, first: int, last: int) -> tuple[Tensor, Tensor]:
+    """Take steps away at both ends of each clip.
+
+    Args:
+        x: [B, T, H].
+        lengths: LongTensor [B]; 0: there is nothing to take away.
+        first, last: how many steps.
+
+    Returns:
+        [B, L, H], zero at padded steps, L at least 1; LongTensor [B].
+    """
+    kept = (lengths - first - last).clamp(min=0)
+    rest = x[:, first:] if x.shape[1] > first else x[:, :0]
+    longest = max(int(kept.max()), 1)
+    rest = F.pad(rest[:, :longest], (0, 0, 0, max(longest - rest.shape[1], 0)))
+    return rest.masked_fill(padding_mask(kept, longest)[..., None], 0.0), kept

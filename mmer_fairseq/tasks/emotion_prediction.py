@@ -17,6 +17,7 @@ from mmer_fairseq.data.dialogues import check_context, plan_dialogues
 from mmer_fairseq.data.dropping import parse_dropout
 from mmer_fairseq.data.flags import comma_list
 from mmer_fairseq.data.plan import empty, plan_streams, plan_windows
+from mmer_fairseq.data.second_task import SecondTask, plan_second_task
 from mmer_fairseq.data.stream_state import check_stream, stream_state
 from mmer_fairseq.data.task_config import EmotionPredictionConfig
 from mmer_fairseq.data.trace_dataset import TraceDataset
@@ -52,6 +53,7 @@ class EmotionPrediction(FairseqTask):
         trains: the training split is read with chance; False where a command only evaluates.
         num_outputs: width of the model's output.
         label_weights: of the loss, one a label; None: not asked for, or not yet known.
+        second: labelled faces to learn from, too; None: there are none.
         thresholds: ``split`` and ``values`` that were chosen in validation; None: none yet.
     """
 
@@ -84,6 +86,7 @@ class EmotionPrediction(FairseqTask):
         self.thresholds: Optional[Dict[str, Any]] = None
         self.criterion: Any = None
         text_lr.check_factor(cfg.text_lr_factor)
+        self.second = self._plan_second_task()
         if cfg.context:
             check_context(cfg.context, self.plan.get("text"), self.corpus)
         for remark in self.corpus.remarks:
@@ -92,6 +95,14 @@ class EmotionPrediction(FairseqTask):
             _name_left_out(
                 split, [f"{clip} ({label})" for clip, label in left_out], "their label is not predicted"
             )
+
+    def _plan_second_task(self) -> Optional[SecondTask]:
+        if compat.RUN["command"] == "validate" or self.over_time:
+            return None
+        return plan_second_task(self.cfg, self.plan.get("video"), compat.seed(), self._bad_clips())
+
+    def _bad_clips(self) -> str:
+        return str(getattr(self.cfg.bad_clips, "value", self.cfg.bad_clips))
 
     def _check_numbers(self) -> None:
         given, wanted = self.cfg.num_classes, {self.labels.size, self.num_outputs}
@@ -108,7 +119,7 @@ class EmotionPrediction(FairseqTask):
                     where="--" + flag.replace("_", "-"),
                     expected=str(only),
                     found=getattr(self.cfg, flag),
-                    remedy="leave the flag out: every tokenizer here writes that id",
+                    remedy="leave the flag out: the tokenizer decides",
                 )
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
@@ -116,6 +127,13 @@ class EmotionPrediction(FairseqTask):
         model = super().build_model(cfg)
         used = getattr(model, "modalities", tuple(self.streams))
         self.streams = {m: spec for m, spec in self.streams.items() if m in used}
+        if self.second is not None and not hasattr(model, "face_logits"):
+            raise InputError.of(
+                where="--aux-data",
+                expected="an architecture with a face model of its own (facialmmt…)",
+                found=getattr(cfg, "_name", type(model).__name__),
+                remedy="leave out --aux-data, or choose another --arch",
+            )
         if compat.RUN["command"] == "train":
             text_lr.mark(model, self.cfg.text_lr_factor)
         return model
@@ -142,7 +160,7 @@ class EmotionPrediction(FairseqTask):
             shuffle=training and not self.cfg.no_shuffle,
             seed=compat.seed(),
             dropout=parse_dropout(self.cfg.modality_dropout, tuple(self.streams)) if training else None,
-            bad_clips=str(getattr(self.cfg.bad_clips, "value", self.cfg.bad_clips)),
+            bad_clips=self._bad_clips(),
         )
         if self.windows is None:
             spoken = [
@@ -150,9 +168,8 @@ class EmotionPrediction(FairseqTask):
                 *(clip for clip in self.corpus.others if clip.split == split),
             ]
             dialogues = plan_dialogues(self.cfg.context, sources.get("text"), spoken, options["bad_clips"])
-            self.datasets[split] = EmotionDataset(
-                clips, sources, nothing, self.labels, dialogues=dialogues, **options
-            )
+            options.update(dialogues=dialogues, second=self.second if training else None)
+            self.datasets[split] = EmotionDataset(clips, sources, nothing, self.labels, **options)
         else:
             self.datasets[split] = TraceDataset(clips, sources, nothing, self.labels, self.windows, **options)
 

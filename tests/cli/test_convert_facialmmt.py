@@ -13,7 +13,7 @@ from torch import Tensor
 from mmer_fairseq.cli._convert_facialmmt import read
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.networks.facialmmt import FacialMMT
-from mmer_fairseq.networks.swin_face import SwinFace
+from mmer_fairseq.modules.swin_face import SwinFace
 
 PLAIN = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "plain_facialmmt.py"))
 

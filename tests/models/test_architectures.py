@@ -51,6 +51,17 @@ SMALL = {
         {"trans_dim": 16, "trans_nlayers": 2, "trans_nheads": 2},
     ),
     "lf": (("text", "audio", "video"), {}),
+    "facialmmt": (
+        ("text", "audio", "video"),
+        {
+            "encoder_embed_dim": 16,
+            "encoder_ffn_embed_dim": 24,
+            "encoder_attention_heads": 2,
+            "ta_heads": 2,
+            "tav_heads": 2,
+            "frame_emotions": 3,
+        },
+    ),
 }
 OURS = sorted(
     name for name, model in MODEL_REGISTRY.items() if model.__module__.startswith("mmer_fairseq.models.")

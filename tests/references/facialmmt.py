@@ -32,8 +32,8 @@ from plain_facialmmt import PlainFacialMMT, PlainSwinFace, PlainUnimodal  # noqa
 from mmer_fairseq.checkpoints import facialmmt, swin_face  # noqa: E402
 from mmer_fairseq.errors import InputError  # noqa: E402
 from mmer_fairseq.modules.dialogue import utterance_spans, utterance_steps  # noqa: E402
+from mmer_fairseq.modules.swin_face import SwinFace  # noqa: E402
 from mmer_fairseq.networks.facialmmt import FacialMMT  # noqa: E402
-from mmer_fairseq.networks.swin_face import SwinFace  # noqa: E402
 
 #: The originals ran in single precision.
 TOLERANCE = 1e-5

@@ -11,7 +11,7 @@ import torch
 
 from mmer_fairseq.checkpoints.swin_face import arguments_of, backbone_of, to_network
 from mmer_fairseq.errors import InputError
-from mmer_fairseq.networks.swin_face import SwinFace
+from mmer_fairseq.modules.swin_face import SwinFace
 
 PLAIN = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "plain_facialmmt.py"))["PlainSwinFace"]
 SIZES = {"depths": (2, 3), "heads": (1, 2), "window": 4}
