@@ -17,6 +17,7 @@ from mmer_fairseq.data.dialogues import check_context, plan_dialogues
 from mmer_fairseq.data.dropping import parse_dropout
 from mmer_fairseq.data.flags import comma_list
 from mmer_fairseq.data.plan import empty, plan_streams, plan_windows
+from mmer_fairseq.data.reading import reading_state
 from mmer_fairseq.data.second_task import SecondTask, plan_second_task
 from mmer_fairseq.data.stream_state import check_stream, stream_state
 from mmer_fairseq.data.task_config import EmotionPredictionConfig
@@ -52,6 +53,7 @@ class EmotionPrediction(FairseqTask):
         windows: over the traces; None where the labels are of whole clips.
         trains: the training split is read with chance; False where a command only evaluates.
         num_outputs: width of the model's output.
+        reading: how clips are read, see ``mmer_fairseq.data.reading``; checkpoints keep it.
         label_weights: of the loss, one a label; None: not asked for, or not yet known.
         second: labelled faces to learn from, too; None: there are none.
         thresholds: ``split`` and ``values`` that were chosen in validation; None: none yet.
@@ -79,6 +81,14 @@ class EmotionPrediction(FairseqTask):
         self.over_time = self.windows is not None
         self.plan = plan_streams(cfg, self.corpus, compat.train_subset())
         self.streams: Dict[str, StreamSpec] = {m: stream.spec for m, stream in self.plan.items()}
+        self.reading = reading_state(
+            cfg,
+            self.corpus,
+            self.plan,
+            objective=self.objective,
+            num_outputs=self.num_outputs,
+            windows=self.windows,
+        )
         self._iterators: Dict[BatchedDataset, Any] = {}
         self.evaluated: Optional[BatchedDataset] = None
         self.trains = True
@@ -270,6 +280,7 @@ class EmotionPrediction(FairseqTask):
             "thresholds": self.thresholds,
             "streams": {m: state for m, state in stream_state(self.plan).items() if m in self.streams},
             "labels": {"name": self.labels.name, "kind": self.labels.kind, "names": list(self.labels.names)},
+            "reading": self.reading,
         }
 
     def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
