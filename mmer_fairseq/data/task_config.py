@@ -42,6 +42,16 @@ class EmotionPredictionConfig(FairseqDataclass):
     text_lr_factor: float = field(
         default=1.0, metadata={"help": "the text encoder is trained at --lr divided by this number"}
     )
+    text_layer_decay: float = field(
+        default=1.0,
+        metadata={
+            "help": "each layer of the text encoder is trained at the learning rate of the one above it times this "
+            "(bert, roberta, embedding)"
+        },
+    )
+    video_lr_factor: float = field(
+        default=1.0, metadata={"help": "the picture encoder is trained at --lr divided by this number"}
+    )
     modalities: Optional[str] = field(
         default=None,
         metadata={"help": "comma-separated subset of text,audio,video,physio (default: all the corpus has)"},

@@ -1,1 +1,1 @@
-"""Learning rates that fairseq lacks: a schedule in epochs, a slower text encoder."""
+"""Learning rates that fairseq lacks: a schedule in epochs, encoders with rates of their own."""

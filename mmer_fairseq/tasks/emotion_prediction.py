@@ -24,7 +24,7 @@ from mmer_fairseq.data.task_config import EmotionPredictionConfig
 from mmer_fairseq.data.trace_dataset import TraceDataset
 from mmer_fairseq.encoders.base import StreamSpec
 from mmer_fairseq.errors import InputError
-from mmer_fairseq.optim import text_lr
+from mmer_fairseq.optim import encoder_lr
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class EmotionPrediction(FairseqTask):
         self.label_weights: Optional[List[float]] = None
         self.thresholds: Optional[Dict[str, Any]] = None
         self.criterion: Any = None
-        text_lr.check_factor(cfg.text_lr_factor)
+        self.rates = encoder_lr.EncoderRates(cfg.text_lr_factor, cfg.video_lr_factor, cfg.text_layer_decay)
         self.second = self._plan_second_task()
         if cfg.context:
             check_context(cfg.context, self.plan.get("text"), self.corpus)
@@ -145,7 +145,7 @@ class EmotionPrediction(FairseqTask):
                 remedy="leave out --aux-data, or choose another --arch",
             )
         if compat.RUN["command"] == "train":
-            text_lr.mark(model, self.cfg.text_lr_factor)
+            encoder_lr.mark(model, self.rates)
         return model
 
     def load_dataset(self, split: str, combine: bool = False, task_cfg: Any = None, **kwargs: Any) -> None:
@@ -217,7 +217,7 @@ class EmotionPrediction(FairseqTask):
             return super().valid_step(sample, model, criterion)
 
     def optimizer_step(self, optimizer: Any, model: Any, update_num: int) -> None:
-        with text_lr.slowed(optimizer, self.cfg.text_lr_factor):
+        with encoder_lr.at_their_rates(optimizer, self.rates):
             super().optimizer_step(optimizer, model=model, update_num=update_num)
 
     @contextlib.contextmanager
