@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -27,6 +28,20 @@ def register() -> None:
         for module in pkgutil.iter_modules(package.__path__):
             if not module.name.startswith("_"):
                 importlib.import_module(f"{package.__name__}.{module.name}")
+
+
+def load(path: Any, device: str = "cpu", **options: Any) -> Any:
+    """Load a checkpoint to predict with: see :func:`mmer_fairseq.predict.load`.
+
+    >>> from mmer_fairseq import load                     # doctest: +SKIP
+    >>> load("checkpoint_best.pt")("clip.mp4")            # doctest: +SKIP
+
+    Returns:
+        :class:`mmer_fairseq.predict.Predictor`: called with a file, a list of segments with times, scores and label.
+    """
+    from mmer_fairseq.predict import load as load_predictor  # imports torch: not before it is asked for
+
+    return load_predictor(path, device, **options)
 
 
 if "fairseq" in sys.modules:

@@ -26,6 +26,9 @@ ROOMS = {
     "optim": {"errors"},
     "tasks": {"data", "criterions", "corpus", "encoders", "optim", "compat", "errors"},
     "evaluation": {"criterions", "corpus", "media", "metrics", "compat", "errors"},
+    "predict": {
+        "compat_faults", "corpus", "criterions", "data", "encoders", "errors", "faces", "features", "media", "metrics",
+    },
     "checkpoints": {"networks", "modules", "errors"},
     "compat": {"compat_faults", "compat_logs", "errors"},
     "compat_logs": set(),
@@ -34,7 +37,7 @@ ROOMS = {
 #: Importers write feature stores, which belong to a later room; they import it when they run.
 LATE = {("corpus/importers", "features")}
 FAIRSEQ = {
-    "tasks", "models", "criterions", "data", "evaluation", "optim", "compat", "compat_faults", "compat_logs",
+    "tasks", "models", "criterions", "data", "evaluation", "optim", "predict", "compat", "compat_faults", "compat_logs",
 }  # fmt: skip
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
