@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+from typing import Any
 
-from mmer_fairseq.faces.detectors import DETECTORS, choose
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.faces.detectors import DETECTORS, PREFERRED, Choice, choose
 from mmer_fairseq.faces.run import find_faces, told
 from mmer_fairseq.faces.settings import FACES, FALLBACKS, Settings
+from mmer_fairseq.faces.speaker.run import find_speakers, told_speakers
+from mmer_fairseq.faces.speaker.settings import CLUSTERS, TRACKERS, SpeakerSettings
+
+logger = logging.getLogger(__name__)
 
 HELP = "find, follow and crop the faces of a corpus once, so that training reads crops"
 
@@ -18,6 +25,13 @@ A run that was stopped or killed goes on where it was when the same command is g
 
   mmer faces data/iemocap --out data/iemocap-faces
   fairseq-train data/iemocap-faces --arch mme2e …
+
+With --speaker the face is that of the person who speaks, of several: all faces are followed, their lips are compared
+with the voice, and the same people are known again after cuts and over the clips of a dialogue. OUT/faces/ then holds
+speakers.tsv (a line a clip), unsure.tsv (clips to look at) and contact-sheet.png as well, OUT/speaker/ everybody's
+boxes. Where nobody's mouth agrees with the voice the clip gets no picture (see --off-screen).
+
+  mmer faces data/meld --out data/meld-speaker --speaker --size 160 --gallery data/leads
 
 Detectors: {detectors}.
 Without --detector: mtcnn, or haar where only that one is installed. Install them with
@@ -104,11 +118,92 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="go on without the picture of up to N clips whose video is broken, and name them (default: 0)",
     )
+    _add_speaker(parser.add_argument_group("the speaker of a clip with several people"))
+
+
+def _add_speaker(group: argparse._ArgumentGroup) -> None:
+    """Each step has a flag; those without a default do nothing without --speaker."""
+    group.add_argument("--speaker", action="store_true", help="the face of the person who speaks")
+    group.add_argument(
+        "--boxes",
+        metavar="FILE",
+        help="faces that another detector found: a table with clip, time (seconds), x0, y0, x1, y1 (pixels)",
+    )
+    group.add_argument(
+        "--tracker",
+        metavar="NAME",
+        help=f"joins faces to tracks: {' or '.join(TRACKERS)} (default: {TRACKERS[0]})",
+    )
+    group.add_argument(
+        "--lips",
+        metavar="NAME",
+        help="compared with the voice: shape (how the mouth looks) or motion (that it moves) (default: shape)",
+    )
+    group.add_argument(
+        "--embed",
+        metavar="NAME",
+        help="tells people apart: centre (colours and a coarse picture) or facenet:PATH (default: centre)",
+    )
+    group.add_argument(
+        "--cluster",
+        metavar="NAME",
+        help=f"joins tracks to people: {' or '.join(CLUSTERS)} (default: {CLUSTERS[0]})",
+    )
+    group.add_argument(
+        "--gallery",
+        metavar="DIR",
+        help="known people: one folder each, named as in the column speaker, with pictures of the face",
+    )
+    group.add_argument(
+        "--unsure", type=float, metavar="P", help="clips of less confidence are listed, 0 … 1 (default: 0.8)"
+    )
+    group.add_argument(
+        "--off-screen",
+        metavar="NAME",
+        help="where nobody's mouth agrees with the voice: none (no picture), or best (the best guess, as FacialMMT "
+        "does) (default: none)",
+    )
+    group.add_argument(
+        "--looks", type=float, metavar="HZ", help="pictures a second that the detector gets (default: 5)"
+    )
+
+
+def _speaker_settings(args: argparse.Namespace, detector: Choice) -> SpeakerSettings | None:
+    names = ("boxes", "tracker", "lips", "embed", "cluster", "gallery", "unsure", "off_screen", "looks")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if not args.speaker:
+        if given:
+            raise InputError.of(
+                where=f"--{next(iter(given)).replace('_', '-')}",
+                expected="--speaker beside it",
+                found="none",
+                remedy="add --speaker",
+            )
+        return None
+    for name in ("boxes", "gallery"):
+        if name in given:
+            given[name] = os.path.abspath(given[name])
+    helper = "blobs" if args.detector is None and detector.name in PREFERRED else "none"
+    return SpeakerSettings(helper=helper, **given)
+
+
+def _choose(args: argparse.Namespace) -> Choice:
+    """The detector; with --speaker there is always one, if only for drawn faces."""
+    if args.boxes is not None:
+        return Choice("centre", "")
+    if args.speaker and args.detector is None and all(DETECTORS[name].fault() for name in PREFERRED):
+        logger.warning(
+            "only drawn faces are found, because neither %s is installed. To install one: %s",
+            " nor ".join(PREFERRED),
+            DETECTORS[PREFERRED[0]].install,
+        )
+        return Choice("blobs", DETECTORS["blobs"].version, PREFERRED[0])
+    return choose(args.detector)
 
 
 def run(args: argparse.Namespace) -> int:
     """Find the faces, and say what was found."""
-    detector = choose(args.detector)
+    detector = _choose(args)
     settings = Settings(
         detector=detector.name,
         version=detector.version,
@@ -121,19 +216,20 @@ def run(args: argparse.Namespace) -> int:
         fallback=args.fallback,
         detect_size=args.detect_size,
         min_face=args.min_face,
+        speaker=_speaker_settings(args, detector),
     )
     several = min(os.cpu_count() or 1, 4) if args.device == "cpu" else 1
-    outcome = find_faces(
-        args.directory,
-        args.out,
-        settings,
-        splits=args.splits.split(",") if args.splits else None,
-        labels=args.labels.split(",") if args.labels else None,
-        workers=args.workers if args.workers > 0 else several,
-        device=args.device,
-        skip_bad=args.skip_bad,
-    )
-    print(told(outcome))
+    options: dict[str, Any] = {
+        "splits": args.splits.split(",") if args.splits else None,
+        "labels": args.labels.split(",") if args.labels else None,
+        "workers": args.workers if args.workers > 0 else several,
+        "device": args.device,
+        "skip_bad": args.skip_bad,
+    }
+    if settings.speaker is not None:
+        print(told_speakers(find_speakers(args.directory, args.out, settings, **options)))
+    else:
+        print(told(find_faces(args.directory, args.out, settings, **options)))
     return 0
 
 

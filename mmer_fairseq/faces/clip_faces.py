@@ -87,8 +87,8 @@ def find(task: Task, settings: Settings, detector: Detector) -> tuple[list[Momen
     follower = Follower(hold, largest=settings.face == "largest")
     fallbacks: dict[int, tuple[Box, bytes]] = {}
     number = 0
-    for pictures in _pictures(task):
-        for picture, faces in zip(pictures, _detect(pictures, settings, detector)):
+    for part in pictures(task):
+        for picture, faces in zip(part, detect(part, detector, settings.detect_size)):
             number += 1
 
             def crop(box: Box, picture: np.ndarray = picture) -> bytes:
@@ -117,7 +117,7 @@ def find(task: Task, settings: Settings, detector: Detector) -> tuple[list[Momen
     return moments, crops
 
 
-def _pictures(task: Task) -> Iterator[list[np.ndarray]]:
+def pictures(task: Task) -> Iterator[list[np.ndarray]]:
     """The pictures on the screen at each moment, uint8 [H, W, 3], some at a time."""
     clip = task.clip
     path = clip.media["video"]
@@ -135,19 +135,27 @@ def _pictures(task: Task) -> Iterator[list[np.ndarray]]:
         yield list(pictures.permute(0, 2, 3, 1).numpy())
 
 
-def _detect(pictures: list[np.ndarray], settings: Settings, detector: Detector) -> list[list[Face]]:
-    """Faces in pixels of the pictures, those that lie in them with a pixel at least."""
-    small = [np.ascontiguousarray(shrunk(picture, settings.detect_size)) for picture in pictures]
+def detect(pictures: list[np.ndarray], detector: Detector, shorter: int) -> list[list[Face]]:
+    """Faces in pixels of the pictures, those that lie in them with a pixel at least.
+
+    Args:
+        pictures: uint8 [H, W, 3] each, of one size.
+        detector: gets them with at most ``shorter`` pixels on the shorter side (0: as they are).
+        shorter: in pixels.
+    """
+    small = [np.ascontiguousarray(shrunk(picture, shorter)) for picture in pictures]
     result = []
     for picture, seen, faces in zip(pictures, small, detector(small)):
         height, width = picture.shape[:2]
         across, down = width / seen.shape[1], height / seen.shape[0]
         good = []
-        for (x0, y0, x1, y1), score in faces:
+        for face in faces:
+            x0, y0, x1, y1 = face.box
             box = (x0 * across, y0 * down, x1 * across, y1 * down)
-            left, top, right, bottom = region(box, 0, settings.size, width, height)
+            left, top, right, bottom = region(box, 0, 1, width, height)
             if right > left and bottom > top:
-                good.append(Face(box, score))
+                points = face.points and tuple((x * across, y * down) for x, y in face.points)
+                good.append(Face(box, face.score, points))
         result.append(good)
     return result
 

@@ -20,10 +20,14 @@ Box = tuple[float, float, float, float]
 
 
 class Face(NamedTuple):
-    """A face in a picture: (x0, y0, x1, y1) in pixels from its upper left corner, and how sure the detector is."""
+    """A face in a picture: (x0, y0, x1, y1) in pixels from its upper left corner, and how sure the detector is.
+
+    ``points``, where it knows them, are (x, y) of the left and right eye, the nose, and both corners of the mouth.
+    """
 
     box: Box
     score: float
+    points: tuple[tuple[float, float], ...] | None = None
 
 
 class Detector(Protocol):
@@ -80,6 +84,12 @@ def _haar(min_face: int, device: str) -> Detector:
     return HaarDetector(min_face)
 
 
+def _blobs(min_face: int, device: str) -> Detector:
+    from mmer_fairseq.faces.blobs import BlobDetector
+
+    return BlobDetector(min_face)
+
+
 class _Centre:
     """No detector: the middle of every picture."""
 
@@ -105,6 +115,9 @@ DETECTORS: dict[str, Entry] = {
         "opencv-python-headless",
         "pip install 'mmer_fairseq[faces]'",
         "cascades of OpenCV 4, upright frontal faces only",
+    ),
+    "blobs": Entry(
+        _blobs, ("scipy.ndimage",), about="drawn faces: eggs of one colour with two eyes; no weights"
     ),
     "centre": Entry(_Centre, about="no detector: the middle of each picture"),
 }

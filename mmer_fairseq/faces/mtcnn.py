@@ -45,7 +45,7 @@ class MTCNNDetector:
         if min(pictures[0].shape[:2]) < self._min_face:
             return [[] for _ in pictures]  # no room for a face: the pyramid would be empty
         try:
-            boxes, scores = self._find.detect(np.stack(pictures))
+            boxes, scores, points = self._find.detect(np.stack(pictures), landmarks=True)
         except (RuntimeError, IndexError) as error:
             if "out of memory" in str(error):
                 raise
@@ -58,8 +58,12 @@ class MTCNNDetector:
             []
             if found is None
             else [
-                Face((float(x0), float(y0), float(x1), float(y1)), float(p))
-                for (x0, y0, x1, y1), p in zip(found, sure)
+                Face(
+                    (float(x0), float(y0), float(x1), float(y1)),
+                    float(p),
+                    tuple((float(x), float(y)) for x, y in five),
+                )
+                for (x0, y0, x1, y1), p, five in zip(found, sure, marks)
             ]
-            for found, sure in zip(boxes, scores)
+            for found, sure, marks in zip(boxes, scores, points)
         ]

@@ -108,12 +108,12 @@ def find_faces(
         )
     folder = target / FOLDER
     names = folder_names(clip.id for clip in clips)
-    tasks = [_task(clip, folder / names[clip.id], source, settings) for clip in clips]
+    tasks = [task_of(clip, folder / names[clip.id], source, settings) for clip in clips]
     with alone(folder):
         settle(folder, settings)
         outcome = Outcome(target, len(tasks))
         done = _all(Job(settings, device), tasks, workers, skip_bad, outcome, progress)
-        _tell(folder, tasks, done, settings, outcome)
+        tell(folder, tasks, done, settings, outcome)
         with_pictures = {
             task.clip.id: task
             for task in tasks
@@ -124,7 +124,12 @@ def find_faces(
     return outcome
 
 
-def _task(clip: Clip, folder: Path, source: Source, settings: Settings) -> Task:
+def task_of(clip: Clip, folder: Path, source: Source, settings: Settings) -> Task:
+    """What a worker needs to know of a clip.
+
+    Raises:
+        InputError: a rate is asked for that its trace does not have.
+    """
     trace_rate = source.trace_rate(clip)
     if settings.rate and trace_rate and abs(settings.rate - trace_rate) > 1e-6 * trace_rate:
         raise InputError.of(
@@ -160,7 +165,7 @@ def _all(
         if fault:
             outcome.skipped[todo[index].clip.id] = fault
             logger.warning("left out: %s", fault)
-            _check_skipped(outcome.skipped, skip_bad)
+            check_skipped(outcome.skipped, skip_bad)
 
     with bar:
         if min(workers, len(todo)) > 1:
@@ -174,7 +179,12 @@ def _all(
     return done
 
 
-def _check_skipped(skipped: dict[str, str], skip_bad: int) -> None:
+def check_skipped(skipped: dict[str, str], skip_bad: int) -> None:
+    """Stop where more clips than allowed cannot be read.
+
+    Raises:
+        InputError: naming them.
+    """
     if len(skipped) <= skip_bad:
         return
     if skip_bad == 0:
@@ -188,7 +198,7 @@ def _check_skipped(skipped: dict[str, str], skip_bad: int) -> None:
     )
 
 
-def _tell(
+def tell(
     folder: Path, tasks: Sequence[Task], done: dict[str, list[Moment]], settings: Settings, outcome: Outcome
 ) -> None:
     """Write the manifest and the summary, and count."""

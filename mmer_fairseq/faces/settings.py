@@ -12,11 +12,12 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import quote
 
 from mmer_fairseq.corpus.write import replace_file, writing
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.faces.speaker.settings import SpeakerSettings
 
 PLAN = "plan.json"
 FACES = ("track", "largest")
@@ -47,6 +48,7 @@ class Settings:
         fallback: ``centre``: the middle of the picture where there is no face; ``none``: no picture.
         detect_size: pixels of the shorter side of the pictures that the detector gets, at most (0: as they are).
         min_face: pixels of a face in them, at least.
+        speaker: how the one who speaks is found among several people (None: whoever is prominent is taken).
     """
 
     detector: str
@@ -60,6 +62,7 @@ class Settings:
     fallback: str = FALLBACKS[0]
     detect_size: int = 360
     min_face: int = 20
+    speaker: SpeakerSettings | None = None
 
     def check(self) -> None:
         """Refuse what cannot be done.
@@ -88,6 +91,16 @@ class Settings:
                 raise InputError.of(
                     where=flag, expected=" or ".join(words), found=repr(word), remedy="write one of them"
                 )
+        if self.speaker is not None:
+            self.speaker.check()
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """As they are kept on disk."""
+        every = asdict(self)
+        if every["speaker"] is None:
+            del every["speaker"]
+        return every
 
 
 def settle(folder: Path, settings: Settings) -> None:
@@ -96,7 +109,7 @@ def settle(folder: Path, settings: Settings) -> None:
     Raises:
         InputError: the folder holds something else, or faces found otherwise.
     """
-    file, asked = folder / PLAN, asdict(settings)
+    file, asked = folder / PLAN, settings.asked
     if not file.is_file():
         others = sorted(name for name in os.listdir(folder) if not name.startswith("."))
         if others:
@@ -110,6 +123,7 @@ def settle(folder: Path, settings: Settings) -> None:
         return
     try:
         there = json.loads(file.read_text(encoding="utf-8"))
+        asked = {**({"speaker": None} if "speaker" in there else {}), **asked}
         differ = {key: there.get(key) for key in asked if there.get(key) != asked[key]}
     except (OSError, ValueError, AttributeError) as error:
         raise InputError.of(

@@ -35,6 +35,11 @@ class Job:
     def detector(self) -> Detector:
         return DETECTORS[self.settings.detector].build(self.settings.min_face, self.device)
 
+    def begin(self) -> Callable[[Task], str]:
+        """What a worker does with each clip: called once in its process; '' or why the video cannot be read."""
+        detector = self.detector()
+        return lambda task: do(self, task, detector)
+
 
 def do(job: Job, task: Task, detector: Detector) -> str:
     """Find and save the faces of a clip; why its video cannot be read, or ''."""
@@ -51,9 +56,9 @@ def work_here(job: Job, tasks: Sequence[Task], report: Report) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        detector = job.detector()
+        work = job.begin()
         for index, task in enumerate(tasks):
-            report(index, do(job, task, detector))
+            report(index, work(task))
     finally:
         torch.set_num_threads(threads)
 
@@ -117,9 +122,9 @@ def _worker(job: Job, tasks: Sequence[Task], todo: Any, news: Any) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     try:
-        detector = job.detector()
+        work = job.begin()
         for index in iter(todo.get, None):
-            news.put(("clip", index, do(job, tasks[index], detector)))
+            news.put(("clip", index, work(tasks[index])))
     except InputError as error:
         news.put(("input error", 0, str(error)))
     except Exception:

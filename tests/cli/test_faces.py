@@ -49,7 +49,7 @@ def test_faults_are_one_line(corpus, tmp_path, capsys, monkeypatch):
     words = ["faces", str(corpus), "--out", str(tmp_path / "out")]
     assert main([*words, "--detector", "eyes"]) == 2
     assert capsys.readouterr().err.endswith(
-        "error: --detector: expected one of mtcnn, haar, centre; found 'eyes'. Write one of them.\n"
+        "error: --detector: expected one of mtcnn, haar, blobs, centre; found 'eyes'. Write one of them.\n"
     )
     assert main([*words, "--detector", "centre", "--splits", "tarin"]) == 2
     assert "Write 'train'" in capsys.readouterr().err

@@ -93,10 +93,12 @@ def test_mtcnn_refuses_a_device_that_is_not_there():
 class _Stops:
     """As facenet-pytorch on some pictures."""
 
-    def detect(self, pictures):
+    def detect(self, pictures, landmarks):
         if pictures.max() > 200:
             raise RuntimeError("expected a non-empty list of Tensors")
-        return [np.array([[1.0, 2.0, 30.0, 40.0]])] * len(pictures), [np.array([0.9])] * len(pictures)
+        count = len(pictures)
+        boxes, five = np.array([[1.0, 2.0, 30.0, 40.0]]), np.full((1, 5, 2), 9.0)
+        return [boxes] * count, [np.array([0.9])] * count, [five] * count
 
 
 def test_one_picture_that_stops_mtcnn_does_not_cost_the_others(caplog):

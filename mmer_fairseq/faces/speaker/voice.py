@@ -1,0 +1,67 @@
+"""Sound → how loud the voice is at each picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Hz: most of what a voice has; hum and hiss lie outside.
+_LOW, _HIGH = 120.0, 4000.0
+
+# Seconds of a window, and between two of them.
+_WINDOW, _HOP = 0.032, 0.01
+
+# Of the windows, from the quietest: taken for the noise between words.
+_QUIET = 10.0
+
+
+def loudness(wave: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """Loudness of the voice over time.
+
+    Args:
+        wave: float [samples], one channel.
+        rate: of it, in Hz.
+
+    Returns:
+        Seconds of the windows' middles, and the root of the power between 120 Hz and 4 kHz that is above the
+        noise's, scaled so that its 95th percentile is 1; all 0 where nothing is heard.
+    """
+    size, hop = max(8, round(_WINDOW * rate)), max(1, round(_HOP * rate))
+    wave = np.asarray(wave, dtype=np.float32)
+    padded = np.pad(wave, (size // 2, size))
+    count = max(1, -(-len(wave) // hop))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop][:count]
+    spectrum = np.abs(np.fft.rfft(windows * np.hanning(size).astype(np.float32), axis=1)) ** 2
+    hertz = np.fft.rfftfreq(size, 1.0 / rate)
+    band = (hertz >= _LOW) & (hertz <= _HIGH)
+    # each band of frequencies less its own noise: a fan is loud where a voice is not
+    noise = np.percentile(spectrum[:, band], _QUIET, axis=0, keepdims=True)
+    power = np.maximum(spectrum[:, band] - 2.0 * noise, 0.0).sum(axis=1)
+    power = np.convolve(power, np.ones(3) / 3, mode="same")
+    loud = np.sqrt(power)
+    top = float(np.percentile(loud, 95))
+    if top <= 1e-9:
+        return np.arange(len(loud)) * hop / rate, np.zeros(len(loud))
+    return np.arange(len(loud)) * hop / rate, np.minimum(loud / top, 1.5)
+
+
+def heard_share(loud: np.ndarray) -> float:
+    """Share of the time in which a voice is heard, 0 … 1."""
+    return float((loud > 0.15).mean()) if len(loud) else 0.0
+
+
+def shifted(
+    seconds: np.ndarray, loud: np.ndarray, times: np.ndarray, lags: np.ndarray, length: float
+) -> np.ndarray:
+    """Loudness at each picture, the voice moved by each lag in a circle.
+
+    Args:
+        seconds: of ``loud``.
+        loud: as :func:`loudness` gives them.
+        times: of the pictures, in seconds.
+        lags: in seconds; positive: the voice comes after the lips.
+        length: of the clip in seconds, after which its beginning comes again.
+
+    Returns:
+        float64 [lags, pictures].
+    """
+    return np.interp((times[None] + lags[:, None]) % length, seconds, loud)
