@@ -29,6 +29,7 @@ class _StandIn:
     streams: dict[str, StreamSpec]
     labels: LabelSpace
     num_outputs: int
+    over_time: bool
 
 
 def load(
@@ -80,7 +81,9 @@ def load(
             if modality in streams and streams[modality].form != "features":
                 streams[modality] = replace(streams[modality], encoder=encoder)
         labels = label_space(reading)
-        model = models.build_model(state["cfg"].model, _StandIn(streams, labels, int(reading["outputs"])))
+        model = models.build_model(
+            state["cfg"].model, _StandIn(streams, labels, int(reading["outputs"]), bool(reading["windows"]))
+        )
         try:
             model.load_state_dict(state["model"], strict=True, model_cfg=state["cfg"].model)
         except InputError as error:
