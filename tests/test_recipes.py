@@ -38,10 +38,15 @@ TRACES = [
 ]
 ONE_EPOCH = ["--max-epoch", "1", "--num-workers", "0", "--cpu"]
 END_TO_END = ["--frame-rate", "1", "--trans-dim", "16", "--trans-nlayers", "1", *ONE_EPOCH]
+IN_DIALOGUES = ["--frame-rate", "2", "--encoder-embed-dim", "16", "--encoder-ffn-embed-dim", "24", *ONE_EPOCH]
 SMALL = ["--encoder-layers", "1", "--max-epoch", "1", "--num-workers", "0", "--cpu"]
 RECIPES = {
     "auxformer/crema_d.sh": SMALL,
     "auxformer/msp_improv.sh": SMALL,
+    "facialmmt/bert.sh": [*IN_DIALOGUES, "--text-layer-decay", "0.9"],
+    "facialmmt/roberta.sh": [*IN_DIALOGUES, "--aux-batch-size", "4"],
+    "facialmmt/swin.sh": [*IN_DIALOGUES, "--batch-size", "8", "--aux-batch-size", "4"],
+    "facialmmt/vision.sh": IN_DIALOGUES,
     "jmt/aff_wild2.sh": TRACES,
     "jmt/biovid.sh": ["--max-epoch", "1", "--num-workers", "0", "--cpu", "--frame-rate", "5"],
     "jmt/pretraining.sh": ["audio", "logmel", *TRACES],
@@ -56,10 +61,14 @@ RECIPES = {
 }
 #: What a recipe reads from the environment in place of its own corpus' names.
 ENVIRONMENT = {
+    "facialmmt/bert.sh": {"UPDATES": "3", "FEATURES": "audio=stored"},
+    "facialmmt/roberta.sh": {"UPDATES": "3", "FACES": "{corpus}"},
+    "facialmmt/swin.sh": {"LABELS": "emotion"},
+    "facialmmt/vision.sh": {"UPDATES": "3"},
     "jmt/biovid.sh": {"LABELS": "emotion", "MODALITIES": "video,audio"},
     "mme2e/lf_transformer.sh": {"FEATURES": "audio=stored,text=stored_text"},
 }
-SOURCED = {f"{folder}/recipe.sh" for folder in ("auxformer", "jmt", "mme2e", "sse_ft")}
+SOURCED = {f"{folder}/recipe.sh" for folder in ("auxformer", "facialmmt", "jmt", "mme2e", "sse_ft")}
 #: The yes/no labels of the corpora that a recipe is for, by the name that their importers give the label space.
 EMOTIONS = {
     "emotions6": ("angry", "excited", "frustrated", "happy", "neutral", "sad"),
@@ -119,7 +128,7 @@ def test_recipe_runs(recipe, toy, tmp_path):
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "OMP_NUM_THREADS": "1",
         "OUT": str(tmp_path / "run"),
-        **ENVIRONMENT.get(recipe, {}),
+        **{k: v.format(corpus=tmp_path / "toy") for k, v in ENVIRONMENT.get(recipe, {}).items()},
     }
     done = subprocess.run(
         ["bash", str(EXAMPLES / recipe), str(tmp_path / "toy"), *RECIPES[recipe]],
