@@ -70,7 +70,7 @@ class FacialMMTConfig(FairseqDataclass):
 class FacialMMTModel(FaceModel):
     """Encoders of the streams, the filter of frames, then FacialMMT."""
 
-    filter: Optional[FrameFilter] = None
+    filter: Optional[FrameFilter]  # no default: a module is not found behind a class attribute
     bare_text = False
 
     @classmethod
