@@ -29,6 +29,7 @@ ROOMS = {
     "predict": {
         "compat_faults", "corpus", "criterions", "data", "encoders", "errors", "faces", "features", "media", "metrics",
     },
+    "reporting": {"corpus", "media", "metrics", "plots", "errors"},
     "checkpoints": {"networks", "modules", "errors"},
     "compat": {"compat_faults", "compat_logs", "errors"},
     "compat_logs": set(),
