@@ -18,7 +18,7 @@ NAME=$1 && shift # of the recipe
 DATA=${1:?"usage: $(basename "$0") CORPUS [fairseq-train flags]"} && shift
 OUT=${OUT:-runs/facialmmt/$NAME} SPLIT=${SPLIT:-test} FEATURES=${FEATURES:-} UPDATES=${UPDATES:-2500} SWIN=${SWIN:-}
 FACE=${SWIN:+swin_face:$SWIN${FACENET:++$FACENET}}
-ARCH=facialmmt_small RATE=1e-3 ENCODERS=() # without given weights
+ARCH=facialmmt_small RATE=1e-3 SLOWER=20 ENCODERS=() # without given weights
 mkdir -p "$OUT"
 
 echo "== check"
@@ -26,7 +26,7 @@ mmer check "$DATA"
 
 reads() { case ",$MODALITIES," in *",$1,"*) ;; *) return 1 ;; esac; }
 stored() { case ",$FEATURES" in *",$1="*) ;; *) return 1 ;; esac; }
-published() { ARCH=facialmmt RATE=7e-6; }
+published() { ARCH=facialmmt RATE=7e-6 SLOWER=0.14; } # --lr / SLOWER: 5e-5, the original's --aux_lr, as without
 # store MODALITY NAME ENCODER: run an encoder once, and read what it stored
 store() {
 	echo "== extract $2"
@@ -39,8 +39,8 @@ if reads video && ! stored video; then
 		echo "no SWIN: a small picture encoder is trained with the model"
 	elif [ "$MODALITIES" = video ]; then
 		store video swin "$FACE"
-	else # learns 1 / 0.14 times as fast as the rest: 5e-5, the original's --aux_lr
-		ENCODERS+=(--video-encoder "$FACE" --finetune video --video-lr-factor "${FACE_FACTOR:-0.14}")
+	else
+		ENCODERS+=(--video-encoder "$FACE" --finetune video)
 	fi
 	[ -z "${FACES:-}" ] || [ "$MODALITIES" = video ] || ENCODERS+=(--aux-data "$FACES" --aux-batch-size 150)
 fi
@@ -68,6 +68,7 @@ if reads text && ! stored text; then
 		echo "no column 'dialogue': each text is read by itself"
 	fi
 fi
+[[ " ${ENCODERS[*]:-} " != *" --finetune video "* ]] || ENCODERS+=(--video-lr-factor "$SLOWER")
 
 echo "== train"
 fairseq-train "$DATA" --user-dir mmer_fairseq --task emotion_prediction --criterion emotion_prediction_cri \
