@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmer_fairseq.modules.dense import is_dense
 from mmer_fairseq.modules.dropout import dropout
 from mmer_fairseq.modules.rows import Rows
 from mmer_fairseq.modules.small_heads import attend_small
@@ -77,7 +78,7 @@ class RowAttention(nn.Module):
         """Whether two matrices are multiplied before they meet the rows, which saves a product where there are more
         rows than features: x·W_qᵀ·W_k·xᵀ of a single head needs W_qᵀ·W_k alone, and W_o·W_v is one matrix."""
         dropped = self.training and self.dropout > 0.0
-        return self.heads == 1 and not dropped and x.shape[0] > x.shape[1]
+        return self.heads == 1 and not dropped and (is_dense() or x.shape[0] > x.shape[1])
 
     def _folded(self, x: Tensor, rows: Rows, hidden: Tensor | None) -> Tensor:
         asked = rows.unpack(F.linear(x, *folded_query(self.q_proj, self.k_proj)))
@@ -112,7 +113,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, causal: bool,
     """[B, Q, H, d] and twice [B, T, H, d] → [B, Q, H, d]; the rest as for :class:`RowAttention`."""
     if hidden is not None and hidden.dim() == 2:
         hidden = hidden[:, None]
-    if q.device.type == "cpu" and (p or q.shape[-1] < _NARROW):
+    if q.device.type == "cpu" and not is_dense() and (p or q.shape[-1] < _NARROW):
         return attend_small(q, k, v, hidden, causal, p)
     seen = None if hidden is None else ~hidden[:, None]
     q, k, v = (part.transpose(1, 2) for part in (q, k, v))
@@ -157,6 +158,8 @@ class CrossAttention(nn.Module):
 
     def absorbs(self, queries: int, steps: int) -> bool:
         """Whether the absorbed form needs fewer multiplications for this many queries and steps."""
+        if is_dense():
+            return queries == 1
         query_dim, memory_dim = self.k_proj.weight.shape
         absorbed = queries * memory_dim * (query_dim + self.heads * steps)
         return absorbed <= steps * query_dim * (memory_dim + queries)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmer_fairseq.modules.dense import is_dense
 from mmer_fairseq.modules.init import attention_init
 from mmer_fairseq.modules.layers import LayerSizes, LayerStack
 from mmer_fairseq.modules.rows import Rows
@@ -51,12 +52,14 @@ class ClsTransformer(nn.Module):
         """Read.
 
         Args:
-            x: [N, D], the steps of all clips one after the other.
+            x: [N, D], the steps of all clips one after the other; dense: padded ones, too.
             lengths: LongTensor [B] on the CPU, steps of each clip; they sum up to N.
 
         Returns:
             [B, D].
         """
+        if is_dense():
+            return self._dense(x, lengths)
         batch = len(lengths)
         rows = Rows(lengths + 1, x.device)
         clips = torch.arange(batch).repeat_interleave(lengths)
@@ -70,3 +73,13 @@ class ClsTransformer(nn.Module):
             y = layer(y, rows)
         single = Rows(torch.ones_like(lengths), x.device)
         return self.encoder.layers[-1](y.index_select(0, starts.to(x.device)), single, y, rows)
+
+    def _dense(self, x: Tensor, lengths: Tensor) -> Tensor:
+        batch, steps = lengths.shape[0], x.shape[0] // lengths.shape[0] + 1
+        first = self.cls.to(x.dtype).expand(batch, 1, -1)
+        x = torch.cat([first, x.view(batch, steps - 1, x.shape[1])], dim=1)
+        y, rows = x.flatten(0, 1), Rows(lengths + 1, steps=steps)
+        for layer in self.encoder.layers[:-1]:
+            y = layer(y, rows)
+        single = Rows(torch.ones_like(lengths), steps=1)
+        return self.encoder.layers[-1](y.view(batch, steps, y.shape[1])[:, 0], single, y, rows)

@@ -18,6 +18,7 @@ from mmer_fairseq.modules.attention import (
     folded_query,
     folded_value,
 )
+from mmer_fairseq.modules.dense import is_dense
 from mmer_fairseq.modules.layers import LayerSizes, LayerStack
 from mmer_fairseq.modules.rows import Rows
 
@@ -55,7 +56,7 @@ class SharedAttention(nn.Module):
 
     def _single(self, x: Tensor, memories: Sequence[Tensor], rows: Rows) -> Tensor:
         """One head needs no keys and values: W_k meets the queries, W_v what was mixed of the memory."""
-        if x.shape[0] >= x.shape[1]:  # fewer features than rows: the matrices meet first
+        if is_dense() or x.shape[0] >= x.shape[1]:  # fewer features than rows: the matrices meet first
             asked = F.linear(x, *folded_query(self.q_proj, self.k_proj))
         else:
             asked = (self.q_proj(x) @ self.k_proj.weight) * x.shape[1] ** -0.5
@@ -65,7 +66,7 @@ class SharedAttention(nn.Module):
             weights = attention_weights(torch.bmm(asked, memory.transpose(1, 2)), rows.padding, 0.0)
             mixed.append(rows.pack(torch.bmm(weights, memory)))
         y = torch.cat(mixed)
-        if y.shape[0] > y.shape[1]:
+        if is_dense() or y.shape[0] > y.shape[1]:
             return F.linear(y, *folded_value(self.v_proj, self.out_proj))
         return self.out_proj(self.v_proj(y))
 
@@ -102,7 +103,7 @@ class TokenFusion(nn.Module):
             [N, D].
         """
         count, width, _ = tokens.shape
-        rows = Rows(torch.full((count,), width))
+        rows = Rows(torch.full((count,), width), steps=width)
         x = self.encoder(tokens.flatten(0, 1), rows, None, None, absent).view_as(tokens)
         last = x[:, -1:]
         if absent is not None:

@@ -98,7 +98,7 @@ class MulTLayer(nn.Module):
     def last(self, x: Tensor, rows: Rows, last: Tensor) -> Tensor:
         """Only the last step of each clip, at the rows ``last`` [B]: [N, D] → [B, D]. It sees all steps."""
         y = self.attention_norm(x)
-        queries = Rows(torch.ones(rows.batch, dtype=torch.long))
+        queries = Rows(torch.ones(rows.batch, dtype=torch.long), steps=1)
         y = self.attention(y.index_select(0, last), queries, y, rows)
         return self._after_attention(x.index_select(0, last), y)
 

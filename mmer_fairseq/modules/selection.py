@@ -59,18 +59,23 @@ class Selection(nn.Module):
             hidden = self.site(rows.detach())
             if self.guide is not None and guide is not None:
                 own = self.guide(guide).index_select(0, clips)  # [N, C]
-                if len(rows) == images * places:
+                if sites.all or len(rows) == images * places:
                     hidden = (hidden.view(images, places, -1) + own[:, None]).flatten(0, 1)
                 else:
                     hidden = hidden + own.index_select(0, sites.index // places)
             scores = self.score(hidden.tanh()).squeeze(1).float()
-            spread = scores.new_full((images * places,), float("-inf"))
-            attention = spread.index_copy(0, sites.index, scores).view(images, places).softmax(dim=1)
-        active = sites.mask.flatten(1)
+            active = sites.mask.flatten(1)
+            if sites.all:
+                attention = scores.view(images, places).masked_fill(~active, float("-inf")).softmax(dim=1)
+            else:
+                spread = scores.new_full((images * places,), float("-inf"))
+                attention = spread.index_copy(0, sites.index, scores).view(images, places).softmax(dim=1)
         kept = active if threshold >= 1 else most_attended(attention.detach(), threshold) & active
         chosen = sites
         if threshold < 1:
             chosen = Sites(kept.view(sites.mask.shape))
+            if sites.all:
+                return rows, chosen
             rows = rows.index_select(0, kept.flatten().index_select(0, sites.index).nonzero().squeeze(1))
         if attention.requires_grad:
             rows = rows * self._straight_through(attention, kept, chosen)[:, None].to(rows.dtype)

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from mmer_fairseq.modules.dense import is_dense
+
 #: Above this share of all pairs that images have, computing everything and leaving out the rest is faster.
 DENSE = 0.65
 #: Sites computed at once on the CPU.
@@ -26,7 +28,8 @@ _MOMENTUM, _EPS = 0.01, 1e-4
 class Sites:
     """Chosen sites, and which of them are neighbours.
 
-    Their features are rows [M, C] in the order image, row, column.
+    Their features are rows [M, C] in the order image, row, column. Within ``dense()``, there is a row for every
+    site, M = N·H·W; those that are not chosen mean nothing.
 
     Attributes:
         mask: BoolTensor [N, H, W], True where a site is chosen.
@@ -35,7 +38,9 @@ class Sites:
 
     def __init__(self, mask: Tensor) -> None:
         self.mask = mask
-        self.index = mask.flatten().nonzero().squeeze(1)
+        self.all = is_dense()
+        if not self.all:
+            self.index = mask.flatten().nonzero().squeeze(1)
         self._pairs: _Pairs | None = None
 
     def __len__(self) -> int:
@@ -56,13 +61,15 @@ class Sites:
     def rows(self, x: Tensor) -> Tensor:
         """Map [N, C, H, W] → rows [M, C]."""
         x = x.permute(0, 2, 3, 1).flatten(0, 2)
-        return x if len(self) == len(x) else x.index_select(0, self.index)
+        return x if self.all or len(self) == len(x) else x.index_select(0, self.index)
 
     def map(self, rows: Tensor) -> Tensor:
         """Rows [M, C] → map [N, C, H, W], zero elsewhere, channels last in memory."""
-        if len(rows) < self.mask.numel():
+        if self.all:
+            rows = rows.masked_fill(~self.mask.flatten()[:, None], 0.0)
+        elif len(rows) < self.mask.numel():
             rows = rows.new_zeros(self.mask.numel(), rows.shape[1]).index_copy_(0, self.index, rows)
-        return rows.view(*self.mask.shape, -1).permute(0, 3, 1, 2)
+        return rows.view(*self.mask.shape, rows.shape[1]).permute(0, 3, 1, 2)
 
 
 class _Pairs:
@@ -223,6 +230,8 @@ def halved(rows: Tensor, sites: Sites) -> tuple[Tensor, Sites]:
     images, height, width = sites.mask.shape
     mask = sites.mask.view(images, height // 2, 2, width // 2, 2).any(dim=4).any(dim=2)
     above = Sites(mask)
+    if sites.all:
+        return above.rows(F.max_pool2d(sites.map(rows), 2)), above
     numbers = torch.empty(mask.numel(), dtype=torch.long, device=rows.device)
     numbers[above.index] = torch.arange(len(above), device=rows.device)
     image, inside = sites.index // (height * width), sites.index % (height * width)
@@ -249,7 +258,7 @@ class SiteConv(nn.Module):
 
     def forward(self, x: Tensor, sites: Sites) -> Tensor:
         """[M, C] → [M, C']."""
-        if not sites.dense:
+        if not sites.all and not sites.dense:
             return _Convolve.apply(x, self.weight, sites.pairs)
         kernel = self.weight.permute(2, 1, 0).unflatten(2, (3, 3))
         return sites.rows(
@@ -276,7 +285,7 @@ class SiteNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         training = self.training and len(x) > 1
-        image = x.view(1, len(x), 1, -1).permute(
+        image = x.view(1, x.shape[0], 1, x.shape[1]).permute(
             0, 3, 1, 2
         )  # as an image of M sites, which torch is faster at
         y = F.batch_norm(

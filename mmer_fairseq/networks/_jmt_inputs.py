@@ -14,6 +14,7 @@ from torch import Tensor
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.modules.align import align
 from mmer_fairseq.modules.checks import check_range, check_stream
+from mmer_fairseq.modules.dense import everywhere, largest
 from mmer_fairseq.modules.positions import sinusoids
 from mmer_fairseq.modules.rows import Rows
 
@@ -79,20 +80,20 @@ def lay_out(streams: Mapping[str, Tensor], lengths: Mapping[str, Tensor], dims: 
     counted = counts.amax(dim=0)
     longest = counted.clamp(min=1)
     device = next(iter(xs.values())).device
-    rows = Rows(longest, device)
+    steps = largest(*(x.shape[1] for x in xs.values()))
+    rows = Rows(longest, device, steps)
     there = None
-    if not bool(counts.gt(0).all()):
+    if not everywhere(counts.gt(0)):
         shown = counts.gt(0).to(device)[:, :, None, None].expand(-1, -1, rows.steps, 1)
         there = {m: rows.pack(own)[:, 0] for m, own in zip(dims, shown)}
     packed = {}
     for (m, x), own in zip(xs.items(), counts):
-        if bool(own.eq(longest).all()):
+        if everywhere(own.eq(longest)):
             x = x[:, : rows.steps]
         else:
             x = align(x, own.to(device), longest.to(device), rows.steps)
         x = rows.pack(x)
         packed[m] = x if there is None else torch.where(there[m][:, None], x, 0.0)
-    steps = max(x.shape[1] for x in xs.values())
     return Inputs(packed, rows, counted.to(device), longest.to(device), steps, there)
 
 

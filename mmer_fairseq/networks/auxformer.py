@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.modules.checks import check_range, check_stream
+from mmer_fairseq.modules.dense import everywhere, longest
 from mmer_fairseq.modules.dropout import Dropout
 from mmer_fairseq.modules.masks import causal_between, padding_mask
 from mmer_fairseq.modules.mult import Memory, MulTEncoder, MulTSizes
@@ -203,7 +204,7 @@ class AuxFormer(nn.Module):
         elif self.causal:
             hidden = causal_between(own.lengths, other.lengths, own.rows.steps, other.rows.steps)
         x = _encoder(self.cross, query).embedded(other.x, other.positions)
-        there = None if bool(other.there.all()) else other.there[:, None, None].to(x.dtype)
+        there = None if everywhere(other.there) else other.there[:, None, None].to(x.dtype)
         return Memory(x, other.rows, hidden, there)
 
     def _alone(self, modality: str, sequence: _Sequence) -> Tensor:
@@ -222,9 +223,9 @@ class AuxFormer(nn.Module):
             counted, there = torch.full_like(given, x.shape[1]), torch.ones_like(given, dtype=torch.bool)
         else:
             counted, there = given.clamp(min=1), given.gt(0)
-            x = x[:, : int(counted.max())]
+            x = x[:, : longest(counted, x.shape[1])]
             x = x.masked_fill(padding_mask(given, x.shape[1])[..., None], 0.0)
-        rows = Rows(counted.cpu(), x.device)
+        rows = Rows(counted.cpu(), x.device, x.shape[1])
         x = rows.pack(x)
         if modality in self.projections:
             x = self.projections[modality](x)
@@ -232,7 +233,7 @@ class AuxFormer(nn.Module):
         positions = rows.pack(positions[None].expand(rows.batch, -1, -1))
         if self.original_behaviour:
             positions = positions.masked_fill(x[:, :1] == 0, 0.0)
-        return _Sequence(x, rows, counted, positions, counted.cumsum(0) - 1, there)
+        return _Sequence(x, rows, counted, positions, rows.last(counted), there)
 
     def _check_numbers(
         self, heads: int, layers: int, dropouts: tuple[float, float, float], out_dropout: float

@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.modules.checks import check_range, check_stream
 from mmer_fairseq.modules.cls_transformer import ClsTransformer
+from mmer_fairseq.modules.dense import is_dense
 from mmer_fairseq.modules.late_fusion import LateFusion
 from mmer_fairseq.modules.masks import padding_mask
 from mmer_fairseq.modules.regressors import PooledHead
@@ -103,9 +105,52 @@ class LFRNN(LateFusionNetwork):
             steps, (last, _) = lstm(x)
             return steps[:, -1] if modality == "text" else torch.cat([last[0], last[1]], dim=1)
         counts = lengths.clamp(min=1).cpu()  # an absent one is read as one step of zeros, and not looked at
+        if is_dense():
+            return _last_states(lstm, x, counts)
         packed = pack_padded_sequence(x, counts, batch_first=True, enforce_sorted=False)
         _, (last, _) = lstm(packed)
         return torch.cat([last[0], last[1]], dim=1)
+
+
+def _last_states(lstm: nn.LSTM, x: Tensor, counts: Tensor) -> Tensor:
+    """The last state of each direction, without packing: [B, T, D] and LongTensor [B] → [B, 2 D].
+
+    The backward direction reads each clip from its own last step; what comes behind is not looked at.
+    """
+    t = torch.arange(x.shape[1])[None]
+    backwards = (counts[:, None] - 1 - t).clamp(min=0)
+    turned = x.gather(1, backwards[..., None].expand(-1, -1, x.shape[2]))
+    last = (counts - 1)[:, None, None].expand(-1, 1, lstm.hidden_size)
+    states = []
+    for own, ending in ((x, ""), (turned, "_reverse")):
+        names = (
+            f"weight_ih_l0{ending}",
+            f"weight_hh_l0{ending}",
+            f"bias_ih_l0{ending}",
+            f"bias_hh_l0{ending}",
+        )
+        w_in, w_back, *biases = (getattr(lstm, name) for name in names)
+        states.append(_all_states(F.linear(own, w_in, sum(biases)), w_back).gather(1, last)[:, 0])
+    return torch.cat(states, dim=1)
+
+
+def _all_states(given: Tensor, weight: Tensor) -> Tensor:
+    """The states of an LSTM at all steps: what comes into its gates [B, T, 4 D], weight [4 D, D] → [B, T, D].
+
+    A loop within the graph, whatever T is.
+    """
+    from torch._higher_order_ops import scan
+
+    nothing = given.new_zeros(given.shape[0], weight.shape[1])
+
+    def step(state: tuple[Tensor, Tensor], x: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        i, f, g, o = (x + state[0] @ weight.t()).chunk(4, dim=1)
+        cell = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()
+        hidden = o.sigmoid() * cell.tanh()
+        return (hidden, cell), hidden.clone()
+
+    _, states = scan(step, (nothing, nothing.clone()), given.transpose(0, 1))
+    return states.transpose(0, 1)
 
 
 class LFTransformer(LateFusionNetwork):
@@ -186,7 +231,9 @@ def check_modalities(found: Sequence[str], system: str) -> None:
 
 
 def packed_steps(x: Tensor, counts: Tensor) -> Tensor:
-    """[B, T, D] → [N, D], the first ``counts`` (LongTensor [B] on the CPU) steps of each clip."""
+    """[B, T, D] → [N, D], the first ``counts`` (LongTensor [B] on the CPU) steps of each clip; dense: all."""
+    if is_dense():
+        return x.masked_fill(padding_mask(counts, x.shape[1])[..., None], 0.0).flatten(0, 1)
     present = counts > 0
     if not bool(present.any()):
         return x[:0, 0]

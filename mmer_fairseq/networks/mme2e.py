@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.modules.checks import check_range, check_stream
 from mmer_fairseq.modules.cls_transformer import ClsTransformer
+from mmer_fairseq.modules.dense import is_dense
 from mmer_fairseq.modules.late_fusion import LateFusion
 from mmer_fairseq.modules.masks import padding_mask
 from mmer_fairseq.modules.vgg import HALVINGS, DenseCNN, flat_size
@@ -82,10 +83,14 @@ class Branch(nn.Module):
     def steps(self, x: Tensor, lengths: Tensor, guide: Tensor | None, **asked: Any) -> Tensor:
         """[N, D] → [N, E]; ``asked`` goes to the CNN."""
         if self.cnn is not None and self.flatten is not None:
-            if len(x) == 0:
+            count = x.shape[0]
+            if is_dense():
+                clips = torch.arange(count) // (count // lengths.shape[0])
+            elif count == 0:
                 return _nothing(self, x)
-            clips = torch.arange(len(lengths)).repeat_interleave(lengths).to(x.device)
-            y = self.cnn(x.view(len(x), *(self.image or ())), guide, clips, **asked)
+            else:
+                clips = torch.arange(len(lengths)).repeat_interleave(lengths).to(x.device)
+            y = self.cnn(x.view(count, *(self.image or ())), guide, clips, **asked)
             x = F.relu(self.flatten(y.flatten(1)))
         return x if self.project is None else self.project(x)
 

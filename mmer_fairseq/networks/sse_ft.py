@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.modules.checks import check_range, check_stream
+from mmer_fairseq.modules.dense import everywhere, is_dense, longest
 from mmer_fairseq.modules.dropout import Dropout
 from mmer_fairseq.modules.heads import ClassificationHead
 from mmer_fairseq.modules.init import bert_init
@@ -182,12 +183,15 @@ class SSEFT(nn.Module):
         memory: dict[str, Tensor] = {}
         padding: dict[str, Tensor | None] = {}
         for m in self.modalities:
-            x = streams[m][:, : int(counts[m].max())]
+            x = streams[m][:, : longest(counts[m], streams[m].shape[1])]
             # So that attention always has a step: of an absent text one of zeros, else the start vector.
-            rows = Rows(counts[m].clamp(min=1) if m == "text" else counts[m] + 1, x.device)
+            own, steps = (
+                (counts[m].clamp(min=1), x.shape[1]) if m == "text" else (counts[m] + 1, x.shape[1] + 1)
+            )
+            rows = Rows(own, x.device, steps)
             if m == "text":
                 x = F.pad(x, (0, 0, 0, rows.steps - x.shape[1]))
-                if int(counts[m].min()) < rows.steps:
+                if not everywhere(counts[m] == rows.steps):
                     x = x.masked_fill(padding_mask(lengths[m], rows.steps)[..., None], 0.0)
             else:
                 x = rows.unpack(self.self_stacks[m](self.inputs[m](x, rows), rows))
@@ -236,7 +240,7 @@ class SSEFT(nn.Module):
         for m in self.modalities:
             check_stream(m, streams, lengths, self.dims[m], WIDTH_FLAGS[m])
         counts = dict(zip(self.modalities, torch.stack([lengths[m] for m in self.modalities]).cpu()))
-        for m, own in counts.items():
+        for m, own in counts.items() if not is_dense() else ():
             counted, steps = ("", int(own.max())) if m == "text" else (" with start", int(own.max()) + 1)
             if steps > self.max_positions[m]:
                 raise InputError.of(
