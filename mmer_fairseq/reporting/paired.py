@@ -1,8 +1,8 @@
 """Whether two systems differ on the same clips: signs of each clip's part in the difference, flipped at random.
 
-The part of a clip (speaker, dialogue) is what leaving it out changes, the jackknife's pseudo-value. If neither system is
-better, a part is as often for one as for the other, so the signs are flipped at random, and p is the share of flips
-whose sum is further from 0 than what was found; equal ones count half (mid-p), or a test of counts would be too careful.
+The part of a clip (speaker, dialogue) is what leaving it out changes, the jackknife's pseudo-value. If neither system
+is better, a part is as often for one as for the other, so the signs are flipped at random, and p is the share of flips
+whose sum is further from 0 than what was found; equal ones count half (mid-p), or a test of counts is too careful.
 
 Swapping the outputs of the two systems, the usual approximate randomisation, asks instead whether they are alike in
 every respect. In simulations it raised 0.7 % (CCC), 1.3 % (UAR) and 7 % (weighted F1) false alarms where two systems
@@ -118,7 +118,9 @@ def differences(
     shares = [parts(statistic, units)[:, at] for _, statistic in systems]
     pairs = [(i, j) for i in range(len(systems)) for j in range(i + 1, len(systems))]
     p = [flip_test(shares[i] - shares[j], flips=flips, seed=seed) for i, j in pairs]
-    corrected = torch.stack([holm(column) for column in torch.stack(p).T]).T if pairs else []
+    if not pairs:
+        return []
+    corrected = torch.stack([holm(column) for column in torch.stack(p).T]).T
     t = quantile(units.size)
     found = []
     for (i, j), raw, after in zip(pairs, p, corrected):
