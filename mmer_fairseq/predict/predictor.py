@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,11 @@ from mmer_fairseq.data.plan import empty
 from mmer_fairseq.data.windows import Windows
 from mmer_fairseq.encoders import StreamSpec
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.predict.clips import make_clip
 from mmer_fairseq.predict.scores import Scorer
 from mmer_fairseq.predict.segment import Segment
 from mmer_fairseq.predict.sources import Source, read_item
 from mmer_fairseq.predict.traces import clip_trace
-
-WHERE = "prediction"
 
 
 class Predictor:
@@ -83,7 +83,7 @@ class Predictor:
 
         Args:
             file: video, sound, text or subtitles, or a folder of numbered pictures.
-            options: of :class:`mmer_fairseq.predict.recording.Options`: ``window``, ``hop``, ``whole``, ``subtitles``,
+            options: of :class:`mmer_fairseq.predict.cutting.Options`: ``window``, ``hop``, ``whole``, ``subtitles``,
                 ``faces``, ….
 
         Raises:
@@ -97,7 +97,8 @@ class Predictor:
         Returns:
             :class:`mmer_fairseq.predict.recording.Recording`.
         """
-        from mmer_fairseq.predict.recording import Options, Recording
+        from mmer_fairseq.predict.cutting import Options
+        from mmer_fairseq.predict.recording import Recording
 
         return Recording(self, Path(file), Options(**options))
 
@@ -208,39 +209,7 @@ class Predictor:
         return Segment(clip.start, clip.end, scores, label, missing, notes, words)
 
 
-def make_clip(
-    id: str,
-    media: Mapping[str, str],
-    start: float | None = None,
-    end: float | None = None,
-    *,
-    rate: float | None = None,
-    own_pictures: bool = False,
-    text_is_path: bool = False,
-    turn: int | None = None,
-    where: str = "",
-) -> Clip:
-    """A row that no corpus has."""
-    return Clip(
-        id=id,
-        media=dict(media),
-        text_is_path=text_is_path,
-        start=start,
-        end=end,
-        speaker="",
-        dialogue="" if turn is None else "recording",
-        turn="" if turn is None else str(turn),
-        label=0,
-        where=where or id,
-        split=WHERE,
-        rate=rate,
-        own_pictures=own_pictures,
-    )
-
-
 def _in_turn(clip: Clip, turn: int) -> Clip:
-    from dataclasses import replace
-
     return replace(clip, dialogue="recording", turn=str(turn))
 
 

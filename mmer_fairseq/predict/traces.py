@@ -46,7 +46,7 @@ def clip_trace(
     if steps is None:
         steps = max(1, int(max(lengths.values()) * rate + 0.5))
     groups = [trace for _, _, trace in groups_of(predictor, clip, sources, lengths, steps, stop)]
-    return _segment(predictor, np.concatenate(groups), clip.start, clip.end, rate, missing, notes)
+    return trace_segment(predictor, np.concatenate(groups), clip.start, clip.end, rate, missing, notes)
 
 
 def groups_of(
@@ -98,7 +98,7 @@ def groups_of(
         yield first, last, out
 
 
-def _segment(
+def trace_segment(
     predictor: Predictor,
     trace: np.ndarray,
     start: float | None,
@@ -108,6 +108,6 @@ def _segment(
     notes: tuple[str, ...],
 ) -> Segment:
     """A trace as a segment; its scores are means."""
-    known = ~np.isnan(trace).all()
+    known = not np.isnan(trace).all()
     scores, label = predictor.scorer.read(torch.from_numpy(np.nanmean(trace, axis=0))) if known else ({}, "")
     return Segment(start, end, scores, label, missing, notes, trace=trace, rate=rate)

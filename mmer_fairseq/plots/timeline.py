@@ -1,0 +1,235 @@
+"""Predicted emotion over the time of a recording, with faces from it and what was read when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmer_fairseq.plots.canvas import GREY, new_figure, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's, told apart with any colour vision; then lighter ones.
+COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#F0E442", "#666666",
+    "#88CCEE", "#882255", "#44AA99", "#DDCC77",
+)  # fmt: skip
+#: Inches: width of the picture, and height of the faces.
+_WIDTH, _FACE = 11.0, 0.95
+#: Characters of an utterance below its bar.
+_WORDS = 24
+#: Share of the width that a bar must have for its name to stand on it.
+_NAMED = 0.055
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A stretch of the picture.
+
+    Attributes:
+        start: seconds, or number of an utterance.
+        end: likewise.
+        values: name → score; {}: nothing could be read.
+        label: the decision.
+        read: modalities that the model had.
+        trace: (times [T] in seconds, values [T, N]) of a model of traces.
+        text: the words.
+    """
+
+    start: float
+    end: float
+    values: Mapping[str, float]
+    label: str
+    read: Sequence[str] = ()
+    trace: tuple[np.ndarray, np.ndarray] | None = field(default=None, compare=False)
+    text: str = ""
+
+
+def timeline_figure(
+    bars: Sequence[Bar],
+    names: Sequence[str],
+    *,
+    kind: str,
+    title: str,
+    modalities: Sequence[str],
+    faces: Sequence[tuple[float, np.ndarray]] = (),
+    limits: tuple[float, float] | None = None,
+    clocked: bool = True,
+    end: float = 0.0,
+) -> Figure:
+    """Draw the timeline.
+
+    Args:
+        bars: the predicted stretches in order of time; what lies between was not predicted.
+        names: of the classes, labels or columns.
+        kind: of the labels: classes are stacked, the others are lines.
+        title: of the picture.
+        modalities: of the model; a row each says where it was read.
+        faces: (seconds, uint8 [S, S, 3]).
+        limits: lowest and highest value of a score or trace.
+        clocked: the axis is time; else bars are utterances.
+        end: of the axis, in seconds (0: the last bar's end).
+    """
+    end = end or max((bar.end for bar in bars), default=1.0)
+    heights = [*([_FACE] if len(faces) else []), 2.9, 0.22 * len(modalities) + 0.05]
+    figure = new_figure(_WIDTH, sum(heights) + 1.3)
+    figure.suptitle(title.replace("$", r"\$"))
+    grid = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    if len(faces):
+        _draw_faces(grid[0], faces, end)
+    main, read = grid[-2], grid[-1]
+    draw = _draw_stack if kind == "classes" else _draw_lines
+    draw(main, bars, names, end)
+    if kind in ("score", "trace"):
+        main.set_ylabel("value")
+        if limits is not None:
+            main.set_ylim(*limits)
+    else:
+        main.set_ylabel("probability")
+        main.set_ylim(0, 1)
+    _draw_read(read, bars, modalities)
+    read.set_xlim(0, end)
+    _name_axis(read, bars, clocked, end)
+    handles, labels = main.get_legend_handles_labels()
+    known = dict(zip(labels, handles))
+    figure.legend(
+        known.values(), known.keys(), frameon=False, loc="outside lower center", ncols=min(8, len(known) or 1)
+    )
+    return figure
+
+
+def _draw_faces(axes: Axes, faces: Sequence[tuple[float, np.ndarray]], end: float) -> None:
+    """Each face above its moment; moments that lie close make way."""
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    room = end * _FACE / (_WIDTH - 1.3)
+    places = np.array([time for time, _ in faces], dtype=float)
+    for k in range(1, len(places)):
+        places[k] = max(places[k], places[k - 1] + room)
+    over = places[-1] - (end - room / 2)
+    if over > 0:
+        places[-1] -= over
+        for k in range(len(places) - 2, -1, -1):
+            places[k] = min(places[k], places[k + 1] - room)
+    axes.set_ylim(0, 1)
+    axes.axis("off")
+    for (time, picture), place in zip(faces, places):
+        image = OffsetImage(picture, zoom=0.86 * _FACE * 72 / picture.shape[0])
+        axes.add_artist(AnnotationBbox(image, (place, 0.58), frameon=False, pad=0))
+        axes.annotate(
+            "", (time, -0.06), (place, 0.12), arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.8}
+        )
+
+
+def _colour(number: int) -> str:
+    return COLOURS[number % len(COLOURS)]
+
+
+def _draw_stack(axes: Axes, bars: Sequence[Bar], names: Sequence[str], end: float) -> None:
+    """Probabilities on top of each other, one column a segment."""
+    known = [bar for bar in bars if bar.values]
+    left = [bar.start for bar in known]
+    width = [bar.end - bar.start for bar in known]
+    floor = np.zeros(len(known))
+    for number, name in enumerate(names):
+        height = np.array([bar.values[name] for bar in known])
+        axes.bar(
+            left, height, width, bottom=floor, align="edge", color=_colour(number), label=name,
+            edgecolor="white", linewidth=0.6 if len(known) < 80 else 0.0,
+        )  # fmt: skip
+        floor = floor + height
+    for bar in known:
+        if bar.end - bar.start >= _NAMED * end:
+            below = sum(bar.values[name] for name in names[: list(names).index(bar.label)])
+            axes.text(
+                (bar.start + bar.end) / 2, below + bar.values[bar.label] / 2, bar.label, ha="center", va="center",
+                color="white", fontsize="small", fontweight="bold",
+            )  # fmt: skip
+    _draw_unread(axes, bars)
+    tidy(axes)
+
+
+def _draw_lines(axes: Axes, bars: Sequence[Bar], names: Sequence[str], end: float) -> None:
+    for number, name in enumerate(names):
+        label: str | None = name
+        for bar in bars:
+            if bar.trace is not None:
+                axes.plot(
+                    bar.trace[0], bar.trace[1][:, number], color=_colour(number), linewidth=1.4, label=label
+                )
+            elif bar.values:
+                value = bar.values[name]
+                axes.plot([bar.start, bar.end], [value, value], color=_colour(number), linewidth=3.0, label=label,
+                          solid_capstyle="butt")  # fmt: skip
+                middle = (bar.start + bar.end) / 2
+                axes.plot(middle, value, color=_colour(number), marker="o", markersize=3)
+            else:
+                continue
+            label = None
+        known = [bar for bar in bars if bar.values and bar.trace is None]
+        middles = [(bar.start + bar.end) / 2 for bar in known]
+        axes.plot(
+            middles, [bar.values[name] for bar in known], color=_colour(number), linewidth=0.8, alpha=0.5
+        )
+    _draw_unread(axes, bars)
+    tidy(axes)
+
+
+def _draw_unread(axes: Axes, bars: Sequence[Bar]) -> None:
+    label: str | None = "nothing could be read"
+    for bar in bars:
+        if not bar.values:
+            axes.axvspan(
+                bar.start, bar.end, facecolor="#eeeeee", edgecolor=GREY, hatch="///", linewidth=0, label=label
+            )
+            label = None
+
+
+def _draw_read(axes: Axes, bars: Sequence[Bar], modalities: Sequence[str]) -> None:
+    """A row a modality: filled where the model had it."""
+    for row, modality in enumerate(modalities):
+        spans = [(bar.start, bar.end - bar.start) for bar in bars if modality in bar.read]
+        lost = [(bar.start, bar.end - bar.start) for bar in bars if modality not in bar.read]
+        axes.broken_barh(spans, (row + 0.15, 0.7), facecolors=GREY)
+        axes.broken_barh(lost, (row + 0.15, 0.7), facecolors="none", edgecolors=GREY, linewidth=0.6)
+    axes.set_ylim(len(modalities), 0)
+    axes.set_yticks(
+        [row + 0.5 for row in range(len(modalities))], [f"{m} read" for m in modalities], fontsize="small"
+    )
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _name_axis(axes: Axes, bars: Sequence[Bar], clocked: bool, end: float) -> None:
+    if not clocked:
+        shown = bars[:: max(1, len(bars) // 20)]
+        words = [bar.text if len(bar.text) <= _WORDS else bar.text[: _WORDS - 1] + "…" for bar in shown]
+        axes.set_xticks(
+            [(bar.start + bar.end) / 2 for bar in shown],
+            [word.replace("$", r"\$") for word in words],
+            rotation=25,
+            ha="right",
+            fontsize="small",
+        )
+        return
+    if end < 120:
+        axes.set_xlabel("seconds")
+        return
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    locator = MaxNLocator(nbins=10, steps=[1, 1.5, 2, 3, 6, 10])
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: clock(x)))
+    axes.set_xlabel("hours:minutes:seconds" if end >= 3600 else "minutes:seconds")
+
+
+def clock(seconds: float) -> str:
+    """``1:02:03``, or ``2:03`` below an hour."""
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

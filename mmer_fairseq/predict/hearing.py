@@ -1,0 +1,63 @@
+"""The sound of a whole file, block by block; what cannot be decoded is passed over and told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.medium import open_medium
+from mmer_fairseq.media.sound_sources import Block, file_blocks, read_tensor, tensor_blocks, track_blocks
+from mmer_fairseq.media.wholeness import examine
+
+#: Seconds that are passed over where sound cannot be decoded, at first; then twice as many.
+STEP = 1.0
+#: Sound is handed on in pieces of so many samples at most.
+_PIECE = 1 << 15
+
+#: Told of a stretch, in seconds, that cannot be read, and why.
+Hole = Callable[[float, float, InputError], None]
+
+
+def sound_blocks(path: str, seconds: float, hole: Hole) -> Iterator[Block]:
+    """Decode the sound of a file.
+
+    Args:
+        path: of a sound or a video.
+        seconds: how long it is.
+        hole: told of each stretch that cannot be read; silence stands for it.
+
+    Yields:
+        (rate in Hz, float32 [samples]), without a gap.
+    """
+    begin, step = 0.0, STEP
+    rate = 16000
+    while begin < seconds:
+        reached = begin
+        try:
+            for rate, block in _from(path, begin):
+                for at in range(0, len(block), _PIECE):
+                    yield rate, block[at : at + _PIECE]
+                reached += len(block) / rate
+            return
+        except InputError as error:
+            if reached > begin:
+                step = STEP
+            begin = reached + step
+            hole(reached, min(begin, seconds), error)
+            for _ in range(round(step)):
+                yield rate, np.zeros(rate, dtype=np.float32)
+            step *= 2
+
+
+def _from(path: str, begin: float) -> Iterator[Block]:
+    start = begin or None
+    if path.lower().endswith(".pt"):
+        read_tensor(path)
+        yield from tensor_blocks(path, start, None, None)
+    elif examine(path).medium == "sound":
+        yield from file_blocks(path, path, start, None)
+    else:
+        with open_medium(path) as medium:
+            yield from track_blocks(medium, start, None)
