@@ -309,6 +309,7 @@ def _draw(recording: Any, bars: list[Any], out: Path, clocked: bool) -> None:
         labels.names,
         kind=labels.kind,
         title=f"{recording.path.name}: predicted {labels.name}",
+        subtitle=recording.about,
         modalities=recording.predictor.modalities,
         faces=faces,
         limits=labels.range,

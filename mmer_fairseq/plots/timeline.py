@@ -23,8 +23,8 @@ COLOURS = (
 _WIDTH, _FACE = 11.0, 0.95
 #: Characters of an utterance below its bar.
 _WORDS = 24
-#: Share of the width that a bar must have for its name to stand on it.
-_NAMED = 0.055
+#: Inches: height of the main panel, and length of a letter.
+_HEIGHT, _LETTER = 2.9, 0.085
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def timeline_figure(
     *,
     kind: str,
     title: str,
+    subtitle: str = "",
     modalities: Sequence[str],
     faces: Sequence[tuple[float, np.ndarray]] = (),
     limits: tuple[float, float] | None = None,
@@ -69,6 +70,7 @@ def timeline_figure(
         names: of the classes, labels or columns.
         kind: of the labels: classes are stacked, the others are lines.
         title: of the picture.
+        subtitle: how the file was cut, in words.
         modalities: of the model; a row each says where it was read.
         faces: (seconds, uint8 [S, S, 3]).
         limits: lowest and highest value of a score or trace.
@@ -76,7 +78,7 @@ def timeline_figure(
         end: of the axis, in seconds (0: the last bar's end).
     """
     end = end or max((bar.end for bar in bars), default=1.0)
-    heights = [*([_FACE] if len(faces) else []), 2.9, 0.22 * len(modalities) + 0.05]
+    heights = [*([_FACE] if len(faces) else []), _HEIGHT, 0.22 * len(modalities) + 0.05]
     figure = new_figure(_WIDTH, sum(heights) + 1.3)
     figure.suptitle(title.replace("$", r"\$"))
     grid = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
@@ -85,6 +87,7 @@ def timeline_figure(
     main, read = grid[-2], grid[-1]
     draw = _draw_stack if kind == "classes" else _draw_lines
     draw(main, bars, names, end)
+    main.set_title(subtitle.replace("$", r"\$"), loc="left", fontsize="small", color=GREY)
     if kind in ("score", "trace"):
         main.set_ylabel("value")
         if limits is not None:
@@ -122,7 +125,11 @@ def _draw_faces(axes: Axes, faces: Sequence[tuple[float, np.ndarray]], end: floa
         image = OffsetImage(picture, zoom=0.86 * _FACE * 72 / picture.shape[0])
         axes.add_artist(AnnotationBbox(image, (place, 0.58), frameon=False, pad=0))
         axes.annotate(
-            "", (time, -0.06), (place, 0.12), arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.8}
+            "",
+            (time, -0.06),
+            (place, 0.12),
+            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.8},
+            annotation_clip=False,
         )
 
 
@@ -144,14 +151,22 @@ def _draw_stack(axes: Axes, bars: Sequence[Bar], names: Sequence[str], end: floa
         )  # fmt: skip
         floor = floor + height
     for bar in known:
-        if bar.end - bar.start >= _NAMED * end:
-            below = sum(bar.values[name] for name in names[: list(names).index(bar.label)])
-            axes.text(
-                (bar.start + bar.end) / 2, below + bar.values[bar.label] / 2, bar.label, ha="center", va="center",
-                color="white", fontsize="small", fontweight="bold",
-            )  # fmt: skip
+        _name(axes, bar, names, end)
     _draw_unread(axes, bars)
     tidy(axes)
+
+
+def _name(axes: Axes, bar: Bar, names: Sequence[str], end: float) -> None:
+    """The decision's name on its part of a column, upright if the column is narrow, if it fits at all."""
+    wide = (bar.end - bar.start) / end * (_WIDTH - 1.3)
+    high, long = bar.values[bar.label] * _HEIGHT, _LETTER * len(bar.label)
+    if not (wide >= long and high >= 0.2) and not (wide >= 0.16 and high >= long):
+        return
+    below = sum(bar.values[name] for name in names[: list(names).index(bar.label)])
+    axes.text(
+        (bar.start + bar.end) / 2, below + bar.values[bar.label] / 2, bar.label, ha="center", va="center",
+        color="white", fontsize="small", fontweight="bold", rotation=0 if wide >= long else 90,
+    )  # fmt: skip
 
 
 def _draw_lines(axes: Axes, bars: Sequence[Bar], names: Sequence[str], end: float) -> None:
@@ -197,10 +212,11 @@ def _draw_read(axes: Axes, bars: Sequence[Bar], modalities: Sequence[str]) -> No
         lost = [(bar.start, bar.end - bar.start) for bar in bars if modality not in bar.read]
         axes.broken_barh(spans, (row + 0.15, 0.7), facecolors=GREY)
         axes.broken_barh(lost, (row + 0.15, 0.7), facecolors="none", edgecolors=GREY, linewidth=0.6)
-    axes.set_ylim(len(modalities), 0)
-    axes.set_yticks(
-        [row + 0.5 for row in range(len(modalities))], [f"{m} read" for m in modalities], fontsize="small"
+    axes.set_title(
+        "filled: the model had it; empty: missing", loc="left", fontsize="x-small", color=GREY, pad=2
     )
+    axes.set_ylim(len(modalities), 0)
+    axes.set_yticks([row + 0.5 for row in range(len(modalities))], list(modalities), fontsize="small")
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
 

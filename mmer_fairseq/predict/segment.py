@@ -38,8 +38,8 @@ class Segment:
     def about(self) -> dict[str, Any]:
         """As plain values, for JSON."""
         plain: dict[str, Any] = {
-            "start": self.start,
-            "end": self.end,
+            "start": None if self.start is None else round(self.start, 3),
+            "end": None if self.end is None else round(self.end, 3),
             "label": self.label,
             "scores": self.scores,
             "missing": list(self.missing),
