@@ -52,13 +52,13 @@ class BlobDetector:
         seen = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR), np.float32)
         found: list[Face] = []
         for blur in (0.8, 1.5, 2.5):  # sharp outlines first, then noisy pictures
-            for box, score, _ in self._eggs(seen, blur, self._min_face * scale):
+            for box, score, _ in self._eggs(seen, blur, scale):
                 if not any(_same(box, other.box) for other in found):
                     found.append(Face(box, score))
         return [Face((x0 / scale, y0 / scale, x1 / scale, y1 / scale), s) for (x0, y0, x1, y1), s, _ in found]
 
-    def _eggs(self, seen: np.ndarray, blur: float, smallest: float) -> list[Face]:
-        nd = self._nd
+    def _eggs(self, seen: np.ndarray, blur: float, scale: float) -> list[Face]:
+        nd, smallest = self._nd, self._min_face * scale
         steep = np.zeros(seen.shape[:2], np.float32)
         for channel in range(3):
             np.maximum(steep, nd.gaussian_gradient_magnitude(seen[..., channel], blur), out=steep)
@@ -83,9 +83,11 @@ class BlobDetector:
                     min(rows.stop + more, seen.shape[0]),
                 )
                 result.append(_face(box, score))
-        return result + self._islands(labels, steep, smallest, blur)
+        return result + self._islands(labels, steep, smallest, blur, scale)
 
-    def _islands(self, labels: np.ndarray, steep: np.ndarray, smallest: float, blur: float) -> list[Face]:
+    def _islands(
+        self, labels: np.ndarray, steep: np.ndarray, smallest: float, blur: float, scale: float
+    ) -> list[Face]:
         """What stands out of the even wall as an ellipse, and looks the same in a mirror: a head with its hair."""
         nd = self._nd
         border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
@@ -102,11 +104,16 @@ class BlobDetector:
             if high < smallest or not _SLIM <= wide / high <= _WIDE:
                 continue
             even = mask.sum() / (np.pi / 4 * high * wide)
-            core = nd.binary_erosion(mask, iterations=round(3 * blur) + 1)
+            core = nd.binary_erosion(mask, iterations=round(3 * blur + scale) + 1)
             lines = np.where(core, steep[place], 0.0)
             if not _EVEN[0] <= even <= _EVEN[1] or core.sum() < 50:
                 continue
-            if (lines > _EDGE).sum() < _LINES * core.sum() or _mirrored(lines, core) < _MIRROR:
+            drawn = lines > _EDGE
+            if (
+                drawn.sum() < _LINES * core.sum()
+                or nd.label(drawn)[1] < 2
+                or _mirrored(lines, core) < _MIRROR
+            ):
                 continue
             rows, columns = place
             less = 1.5 * blur  # the edge belongs to the island

@@ -13,6 +13,9 @@ _WINDOW, _HOP = 0.032, 0.01
 # Of the windows, from the quietest: taken for the noise between words.
 _QUIET = 10.0
 
+_BANDS = 16  # of frequencies
+_ABOVE = 1.5  # times the noise: what is louder is voice
+
 
 def loudness(wave: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Loudness of the voice over time.
@@ -34,9 +37,12 @@ def loudness(wave: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
     hertz = np.fft.rfftfreq(size, 1.0 / rate)
     band = (hertz >= _LOW) & (hertz <= _HIGH)
     # each band of frequencies less its own noise: a fan is loud where a voice is not
-    noise = np.percentile(spectrum[:, band], _QUIET, axis=0, keepdims=True)
-    power = np.maximum(spectrum[:, band] - 2.0 * noise, 0.0).sum(axis=1)
-    power = np.convolve(power, np.ones(3) / 3, mode="same")
+    first = np.unique(np.linspace(0, int(band.sum()), _BANDS + 1)[:-1].astype(int))
+    power = np.add.reduceat(spectrum[:, band], first, axis=1)
+    kernel = np.ones(3) / 3
+    power = np.stack([np.convolve(column, kernel, mode="same") for column in power.T])
+    noise = np.percentile(power, _QUIET, axis=1, keepdims=True)
+    power = np.maximum(power - _ABOVE * noise, 0.0).sum(axis=0)
     loud = np.sqrt(power)
     top = float(np.percentile(loud, 95))
     if top <= 1e-9:

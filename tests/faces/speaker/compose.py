@@ -102,7 +102,7 @@ def mouth(rng: np.random.Generator, role: str, times: np.ndarray) -> np.ndarray:
             np.sin(2 * np.pi * rng.uniform(0.3, 0.6) * times + rng.uniform(0, 6)) > 0
         )
     if role == "yawn":
-        return np.exp(-(((times - rng.uniform(0.5, times[-1])) / 0.5) ** 2))
+        return np.exp(-(((times - rng.uniform(0.0, times[-1])) / 0.5) ** 2))
     own = syllables(rng, float(times[-1]) + 0.1)  # mumble: talks to somebody else
     return np.interp(times, np.arange(len(own)) * 0.001, own)
 
