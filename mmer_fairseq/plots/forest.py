@@ -27,7 +27,7 @@ def forest_figure(
         systems: their names.
         title: of the whole picture.
     """
-    columns = min(len(panels), 3)
+    columns = min(len(panels), 2)
     lines = -(-len(panels) // columns)
     longest = 0.09 * max(map(len, systems))
     figure = new_figure(longest + 3.0 * columns, 0.7 + lines * (1.1 + 0.34 * len(systems)))

@@ -35,15 +35,13 @@ def draw_reliability(
         s=sizes,
         color=BLUE,
         zorder=3,
-        label="the system (larger dot: more decisions)",
     )
+    axes.plot([], [], "o-", color=BLUE, label="the system (larger dot: more decisions)")
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
     axes.set_aspect("equal")
     axes.set_xlabel(stated)
     axes.set_ylabel(right)
     axes.set_title(title)
-    legend = axes.legend(frameon=False, loc="upper left", fontsize=8)
-    for handle in legend.legend_handles[1:]:
-        handle.set_sizes([40])
+    axes.legend(frameon=False, loc="upper left", fontsize=8)
     tidy(axes)

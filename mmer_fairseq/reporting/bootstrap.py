@@ -168,10 +168,8 @@ def _ends(value: float, error: float, t: float, support: int, scale: str) -> tup
     if not (math.isfinite(value) and math.isfinite(error)):
         return math.nan, math.nan
     if scale == SHARE:
-        weight = (
-            t * t / max(support, 1)
-        )  # at 0 and 1, where no sample differs, from the number of clips alone
-        if 0 < value < 1:
+        weight = t * t / max(support, 1)  # where no sample differs, from the number of clips alone
+        if 0 < value < 1 and error > 1e-12:
             weight = (t * error) ** 2 / (value * (1 - value))
         centre = (value + weight / 2) / (1 + weight)
         half = math.sqrt(weight * value * (1 - value) + weight * weight / 4) / (1 + weight)

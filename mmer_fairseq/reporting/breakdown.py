@@ -14,6 +14,7 @@ from mmer_fairseq.corpus import MODALITIES, Clip, Corpus
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.media.sound import sound_seconds
 from mmer_fairseq.reporting.bootstrap import Units
+from mmer_fairseq.reporting.systems import System
 
 #: Values of a column up to which each is a condition; one with more is a name or a number.
 MOST_VALUES = 12
@@ -51,6 +52,27 @@ class Group:
 
     name: str
     clips: Tensor
+
+
+def look_up(systems: Sequence[System], data: str | None, split: str) -> tuple[Known, list[str]]:
+    """What is known of the clips of all systems, and what a reader should know of that.
+
+    Args:
+        systems: over the same clips.
+        data: corpus folder; None: the one that a checkpoint names, if it is still there.
+        split: of the corpus.
+
+    Raises:
+        InputError: the folder that was asked for is no corpus, or does not have the clips.
+    """
+    origins = [run.origin for system in systems for run in system.runs if run.origin is not None]
+    folder = data or next((o.data for o in origins if o.data and Path(o.data).is_dir()), "")
+    if not folder:
+        gone = f" ({origins[0].data} is gone)" if origins else ""
+        return Known(), [f"No corpus{gone}: nothing by speaker or condition. Name it with --data."]
+    labels = next((o.labels for o in origins if o.labels), "")
+    read = {m for origin in origins for m in origin.modalities}
+    return read_known(folder, labels, split, systems[0].runs[0].scored.ids, tuple(read)), []
 
 
 def read_known(folder: str, labels: str, split: str, ids: Sequence[str], modalities: Sequence[str]) -> Known:

@@ -12,6 +12,10 @@ from typing import Any
 import torch
 
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.reporting.measures import TITLES
+
+
+EPOCH, THRESHOLDS = "the epoch", "the thresholds"
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,13 @@ class Choice:
         what: epoch, thresholds or weights.
         how: by which rule, in words.
         split: that was looked at.
+        value: what came out, in words.
     """
 
     what: str
     how: str
     split: str
+    value: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,15 +81,13 @@ def read_origin(path: Path) -> Origin:
         best = _number(_part(state, "extra_state").get("best"))
         way = "highest" if checkpoint.get("maximize_best_checkpoint_metric") else "lowest"
         split = str(dataset.get("valid_subset", "valid")).split(",")[0].strip()
-        how = f"the {way} {metric} of all epochs" + (f" ({best:.3f})" if best is not None else "")
-        choices.append(Choice("the epoch", how, split))
+        how = f"the {way} {TITLES.get(metric, metric)} of all epochs"
+        choices.append(Choice(EPOCH, how, split, "" if best is None else f"{best:.3f}"))
     thresholds = task_state.get("thresholds")
     if thresholds:
         names = task_state["labels"]["names"]
         values = ", ".join(f"{name} {value:g}" for name, value in zip(names, thresholds["values"]))
-        choices.append(
-            Choice("the thresholds", f"the highest F1 of each label ({values})", str(thresholds["split"]))
-        )
+        choices.append(Choice(THRESHOLDS, "the highest F1 of each label", str(thresholds["split"]), values))
     trained_on = str(dataset.get("train_subset", "train"))
     if task_state.get("label_weights"):
         choices.append(

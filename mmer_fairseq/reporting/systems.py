@@ -200,3 +200,20 @@ def on_common_clips(systems: list[System]) -> tuple[list[System], int]:
             runs.append(replace(run, scored=scored))
         cut.append(replace(system, runs=tuple(runs)))
     return cut, len(all_of_them) - len(ids)
+
+
+def remarks(systems: Sequence[System], left_out: int) -> list[str]:
+    """What a reader should know of the files."""
+    lines = []
+    if left_out:
+        lines.append(f"{left_out} clips are not in the predictions of every run and were left out of all.")
+    for system in systems:
+        for run in system.runs:
+            if run.older:
+                lines.append(
+                    f"{run.predictions} is older than {BEST} beside it: it may be of another checkpoint."
+                )
+    counts = {len(system.runs) for system in systems}
+    if len(counts) > 1:
+        lines.append("The systems have different numbers of seeds; each counts with the mean of its own.")
+    return lines
