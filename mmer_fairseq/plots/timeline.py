@@ -137,6 +137,57 @@ def _colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
 
 
+def _readable(colour: str) -> str:
+    """White or black, on a colour."""
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 140 else "white"
+
+
+def _draw_stack(axes: Axes, bars: Sequence[Bar], names: Sequence[str], end: float) -> None:
+    """Probabilities on top of each other, one column a segment."""
+    known = [bar for bar in bars if bar.values]
+    left = [bar.start for bar in known]
+    width = [bar.end - bar.start for bar in known]
+    floor = np.zeros(len(known))
+    for number, name in enumerate(names):
+        height = np.array([bar.values[name] for bar in known])
+        axes.bar(
+            left, height, width, bottom=floor, align="edge", color=_colour(number), label=name,
+            edgecolor="white", linewidth=0.6 if len(known) < 80 else 0.0,
+        )  # fmt: skip
+        floor = floor + height
+    for bar in known:
+        _name(axes, bar, names, end)
+    _draw_unread(axes, bars)
+    tidy(axes)
+
+
+def _name(axes: Axes, bar: Bar, names: Sequence[str], end: float) -> None:
+    """The decision's name on its part of a column, upright if the column is narrow, if it fits at all."""
+    wide = (bar.end - bar.start) / end * (_WIDTH - 1.3)
+    high, long = bar.values[bar.label] * _HEIGHT, _LETTER * len(bar.label)
+    if not (wide >= long and high >= 0.2) and not (wide >= 0.16 and high >= long):
+        return
+    number = list(names).index(bar.label)
+    axes.text(
+        (bar.start + bar.end) / 2,
+        sum(bar.values[name] for name in names[:number]) + bar.values[bar.label] / 2,
+        bar.label,
+        color=_readable(_colour(number)),
+        rotation=0 if wide >= long else 90,
+        ha="center",
+        va="center",
+        fontsize="small",
+        fontweight="bold",
+    )
+
+
+def _readable(colour: str) -> str:
+    """White or black, on a colour."""
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 140 else "white"
+
+
 def _draw_stack(axes: Axes, bars: Sequence[Bar], names: Sequence[str], end: float) -> None:
     """Probabilities on top of each other, one column a segment."""
     known = [bar for bar in bars if bar.values]
@@ -165,32 +216,37 @@ def _name(axes: Axes, bar: Bar, names: Sequence[str], end: float) -> None:
     below = sum(bar.values[name] for name in names[: list(names).index(bar.label)])
     axes.text(
         (bar.start + bar.end) / 2, below + bar.values[bar.label] / 2, bar.label, ha="center", va="center",
-        color="white", fontsize="small", fontweight="bold", rotation=0 if wide >= long else 90,
+        color=_readable(_colour(list(names).index(bar.label))), fontsize="small", fontweight="bold", rotation=0 if wide >= long else 90,
     )  # fmt: skip
 
 
 def _draw_lines(axes: Axes, bars: Sequence[Bar], names: Sequence[str], end: float) -> None:
+    """A line a name: traces as they are, segments as long strokes that thin lines join."""
+    traces = [bar.trace for bar in bars if bar.trace is not None]
+    known = [bar for bar in bars if bar.values and bar.trace is None]
     for number, name in enumerate(names):
-        label: str | None = name
-        for bar in bars:
-            if bar.trace is not None:
-                axes.plot(
-                    bar.trace[0], bar.trace[1][:, number], color=_colour(number), linewidth=1.4, label=label
-                )
-            elif bar.values:
-                value = bar.values[name]
-                axes.plot([bar.start, bar.end], [value, value], color=_colour(number), linewidth=3.0, label=label,
-                          solid_capstyle="butt")  # fmt: skip
-                middle = (bar.start + bar.end) / 2
-                axes.plot(middle, value, color=_colour(number), marker="o", markersize=3)
-            else:
-                continue
-            label = None
-        known = [bar for bar in bars if bar.values and bar.trace is None]
-        middles = [(bar.start + bar.end) / 2 for bar in known]
-        axes.plot(
-            middles, [bar.values[name] for bar in known], color=_colour(number), linewidth=0.8, alpha=0.5
-        )
+        colour = _colour(number)
+        if traces:
+            times = np.concatenate([times for times, _ in traces])
+            axes.plot(
+                times,
+                np.concatenate([values[:, number] for _, values in traces]),
+                color=colour,
+                linewidth=1.4,
+                label=name,
+                marker="o" if len(times) == 1 else None,
+            )
+        if known:
+            values = [bar.values[name] for bar in known]
+            axes.hlines(
+                values,
+                [b.start for b in known],
+                [b.end for b in known],
+                color=colour,
+                linewidth=3,
+                label=name,
+            )
+            axes.plot([(b.start + b.end) / 2 for b in known], values, color=colour, linewidth=0.8, alpha=0.5)
     _draw_unread(axes, bars)
     tidy(axes)
 

@@ -171,11 +171,16 @@ def _speech(found: Found, longest: float, detector: str, hole: Hole) -> Iterator
     blocks = sound_blocks(str(found.path), found.seconds, told)
     any_yet = False
     for start, end in speech(blocks, longest, detector):
-        while holes and holes[0][1] <= start:
-            yield Cut(*holes.pop(0))
         any_yet = True
-        if start < found.seconds:
-            yield Cut(start, min(end, found.seconds))
+        end = min(end, found.seconds)
+        while holes and holes[0][0] < end:  # silence stands for it, so it lies at a border
+            first, last = holes.pop(0)
+            if start < first:
+                yield Cut(start, first)
+            yield Cut(first, last)
+            start = max(start, last)
+        if start < end:
+            yield Cut(start, end)
     yield from (Cut(*each) for each in holes)
     if not any_yet and not holes:
         window = min(WINDOW, longest)

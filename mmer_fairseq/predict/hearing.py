@@ -11,8 +11,9 @@ from mmer_fairseq.media.medium import open_medium
 from mmer_fairseq.media.sound_sources import Block, file_blocks, read_tensor, tensor_blocks, track_blocks
 from mmer_fairseq.media.wholeness import examine
 
-#: Seconds that are passed over where sound cannot be decoded, at first; then twice as many.
+#: Seconds that are passed over where sound cannot be decoded; after so many times in a row twice as many each time.
 STEP = 1.0
+PATIENCE = 10
 #: Sound is handed on in pieces of so many samples at most.
 _PIECE = 1 << 15
 
@@ -31,7 +32,7 @@ def sound_blocks(path: str, seconds: float, hole: Hole) -> Iterator[Block]:
     Yields:
         (rate in Hz, float32 [samples]), without a gap.
     """
-    begin, step = 0.0, STEP
+    begin, step, failures = 0.0, STEP, 0
     rate = 16000
     while begin < seconds:
         reached = begin
@@ -42,13 +43,12 @@ def sound_blocks(path: str, seconds: float, hole: Hole) -> Iterator[Block]:
                 reached += len(block) / rate
             return
         except InputError as error:
-            if reached > begin:
-                step = STEP
+            failures = 1 if reached > begin else failures + 1
+            step = STEP * 2.0 ** max(0, failures - PATIENCE)
             begin = reached + step
             hole(reached, min(begin, seconds), error)
             for _ in range(round(step)):
                 yield rate, np.zeros(rate, dtype=np.float32)
-            step *= 2
 
 
 def _from(path: str, begin: float) -> Iterator[Block]:

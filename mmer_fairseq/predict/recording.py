@@ -54,6 +54,7 @@ class Recording:
         self.path = path
         self.options = options
         self.notes: list[str] = []
+        self._unheard: tuple[float, float] | None = None
         self.missing: dict[str, str] = dict(predictor.unavailable)
         self.found = look(path, self.picture_rate)
         self.seconds = self.found.seconds
@@ -166,7 +167,12 @@ class Recording:
         return result
 
     def _hole(self, start: float, end: float, error: InputError) -> None:
-        self.notes.append(f"no sound can be read from {start:.1f} to {end:.1f} s: {reason(error)}")
+        """Stretches that touch are one."""
+        if self._unheard is not None and self._unheard[1] >= start:
+            start = self._unheard[0]
+            self.notes.pop()
+        self._unheard = start, end
+        self.notes.append(f"no sound can be read{_span(start, end)}: {reason(error)}")
 
     def _clips(self) -> Iterator[Segment]:
         cuts: Any = self._cuts

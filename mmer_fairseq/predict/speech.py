@@ -25,6 +25,8 @@ _MEMORY = 20.0
 _QUIET, _LOUD = 10, 95
 #: Decibels above the noise; never below this level of full scale.
 _ABOVE, _LOWEST = 6.0, -60.0
+#: Decibels: below it nothing was recorded, which says nothing of the noise.
+_NOTHING = -100.0
 #: Share of the range between noise and loud speech.
 _SHARE = 0.35
 _RATE = 16000
@@ -103,14 +105,15 @@ def _by_energy(frames: Iterable[tuple[float, np.ndarray, int]]) -> Iterator[tupl
     ahead = memory.maxlen // 4 if memory.maxlen else 1
 
     def decided() -> Iterator[tuple[bool, float]]:
-        noise, loud = np.percentile(memory, (_QUIET, _LOUD))
+        noise, loud = np.percentile(memory, (_QUIET, _LOUD)) if memory else (_NOTHING, _NOTHING)
         # where all is equally loud there is no noise to compare with
         above = max(_ABOVE, _SHARE * (loud - noise)) if loud - noise > _ABOVE else -_ABOVE
         threshold = max(noise + above, _LOWEST)
         yield from ((level > threshold, level) for level in waiting)
 
     for level, _, _ in frames:
-        memory.append(level)
+        if level > _NOTHING:
+            memory.append(level)
         waiting.append(level)
         if len(waiting) >= ahead:
             yield from decided()
