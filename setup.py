@@ -37,6 +37,7 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "export": ["onnx>=1.16", "onnxscript>=0.5", "onnxruntime>=1.18"],
         # requests: facenet-pytorch imports it; facenet-pytorch itself pins torch 2.2 and is installed with --no-deps
         "faces": ["opencv-python-headless>=4.5,<5", "requests"],
         "opensmile": ["opensmile>=2.5"],

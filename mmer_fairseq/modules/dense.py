@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,7 +47,7 @@ def largest(*numbers: int) -> int:
     """The maximum; within :func:`dense` of numbers that the graph does not know yet."""
     if not _DENSE:
         return max(numbers)
-    found = numbers[0]
+    found: Any = numbers[0]
     for number in numbers[1:]:
         found = torch.sym_max(found, number)
     return found

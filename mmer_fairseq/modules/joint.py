@@ -52,6 +52,8 @@ class SharedAttention(nn.Module):
             M times [N, D].
         """
         crossed = self._single(x, memories, rows) if self.heads == 1 else self._several(x, memories, rows)
+        if is_dense():
+            return crossed.unflatten(0, (len(memories), x.shape[0])).unbind(0)
         return crossed.chunk(len(memories))
 
     def _single(self, x: Tensor, memories: Sequence[Tensor], rows: Rows) -> Tensor:

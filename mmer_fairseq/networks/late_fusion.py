@@ -106,6 +106,7 @@ class LFRNN(LateFusionNetwork):
             return steps[:, -1] if modality == "text" else torch.cat([last[0], last[1]], dim=1)
         counts = lengths.clamp(min=1).cpu()  # an absent one is read as one step of zeros, and not looked at
         if is_dense():
+            assert isinstance(lstm, nn.LSTM)
             return _last_states(lstm, x, counts)
         packed = pack_padded_sequence(x, counts, batch_first=True, enforce_sorted=False)
         _, (last, _) = lstm(packed)
@@ -149,8 +150,14 @@ def _all_states(given: Tensor, weight: Tensor) -> Tensor:
         hidden = o.sigmoid() * cell.tanh()
         return (hidden, cell), hidden.clone()
 
-    _, states = scan(step, (nothing, nothing.clone()), given.transpose(0, 1))
-    return states.transpose(0, 1)
+    state = (nothing, nothing.clone())
+    if not torch.compiler.is_exporting():  # there, scan would be compiled first
+        states = []
+        for x in given.unbind(1):
+            state, hidden = step(state, x)
+            states.append(hidden)
+        return torch.stack(states, dim=1)
+    return scan(step, state, given.transpose(0, 1))[1].transpose(0, 1)
 
 
 class LFTransformer(LateFusionNetwork):
