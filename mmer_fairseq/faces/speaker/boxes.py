@@ -62,11 +62,13 @@ def read_boxes(path: str | Path) -> Table:
 
 
 def by_picture(boxes: Sequence[tuple[float, Face]], rate: float, count: int) -> dict[int, list[Face]]:
-    """Boxes at some seconds → index of the nearest of ``count`` pictures at ``rate`` Hz → faces."""
+    """Boxes at some seconds → index of the first of ``count`` pictures that shows them at ``rate`` Hz → faces."""
     faces: dict[int, list[Face]] = {}
     when: dict[int, float] = {}
     for time, face in sorted(boxes, key=lambda pair: pair[0]):
-        index = min(round(time * rate), count - 1)
+        index = min(
+            math.ceil(time * rate - 0.01), count - 1
+        )  # the first that shows the picture of this moment
         if when.setdefault(index, time) == time:  # a second moment of the same picture: the first is enough
             faces.setdefault(index, []).append(face)
     return faces

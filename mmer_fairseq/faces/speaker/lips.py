@@ -20,6 +20,7 @@ _UPPER = (0.05, 0.52, 0.10, 0.90)
 _FEW, LARGE = 5, 160  # pictures of a track, and their pixels, that tell who it is
 
 _STEPS = 3  # of the alignment
+_FARTHEST = 6  # pixels that a picture is moved
 _CELL = 2  # pixels of a side: means over cells are quieter than pixels
 
 METHODS = ("shape", "motion")
@@ -201,20 +202,22 @@ def _aligned(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         design = np.column_stack([down.ravel(), across.ravel(), np.ones(down.size)])
         solve = np.linalg.pinv(design)
         shift = (region - template).reshape(len(region), -1) @ solve.T
-        moved = np.clip(moved + np.clip(shift[:, :2], -1.5, 1.5), -6, 6)
+        moved = np.clip(moved + np.clip(shift[:, :2], -1.5, 1.5), -_FARTHEST, _FARTHEST)
         now = _moved(grey, moved)
-    return np.stack([_moved(faces[..., c], moved) for c in range(3)], axis=3), moved
+    return _moved(faces, moved), moved
 
 
 def _moved(pictures: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Each picture [n, h, w] sampled ``by`` pixels (down, right) beside, bilinear; edges go on."""
-    n, height, width = pictures.shape
-    rows = np.clip(np.arange(height)[None] - by[:, :1], 0, height - 1.001)
-    columns = np.clip(np.arange(width)[None] - by[:, 1:], 0, width - 1.001)
-    r, c = rows.astype(int), columns.astype(int)
-    u, v = (rows - r)[:, :, None].astype(np.float32), (columns - c)[:, None, :].astype(np.float32)
-    k = np.arange(n)[:, None, None]
-    r, c = r[:, :, None], c[:, None, :]
-    upper = pictures[k, r, c] * (1 - v) + pictures[k, r, c + 1] * v
-    lower = pictures[k, r + 1, c] * (1 - v) + pictures[k, r + 1, c + 1] * v
-    return upper * (1 - u) + lower * u
+    """Each picture [n, h, w, …] moved ``by`` pixels (down, right), bilinear; edges go on."""
+    height, width = pictures.shape[1:3]
+    more = _FARTHEST + 1
+    rest = [(0, 0)] * (pictures.ndim - 3)
+    result = np.empty_like(pictures)
+    for k, picture in enumerate(pictures):
+        wide = np.pad(picture, [(more, more), (more, more), *rest], mode="edge")
+        (down, right), (u, v) = np.floor(-by[k]).astype(int), (-by[k] - np.floor(-by[k])).astype(np.float32)
+        top, left = more + down, more + right
+        part = wide[top : top + height + 1, left : left + width + 1]
+        part = part[:, :-1] * (1 - v) + part[:, 1:] * v
+        result[k] = part[:-1] * (1 - u) + part[1:] * u
+    return result

@@ -8,7 +8,7 @@ import pytest
 from mmer_fairseq.faces.blobs import BlobDetector
 from mmer_fairseq.faces.speaker.find import find_speaker
 
-SMALL = (120, 224)
+SMALL = (96, 176)
 
 
 def test_the_speaker_is_found_and_doubt_is_told(films):
