@@ -27,6 +27,12 @@ _WORDS = 24
 _HEIGHT, _LETTER = 2.9, 0.085
 
 
+#: Bars that are told apart; a longer recording is drawn in so many equal parts.
+_MANY, _MOST = 80, 240
+#: Seconds between the marks of an axis.
+_TICKS = (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
+
+
 @dataclass(frozen=True)
 class Bar:
     """A stretch of the picture.
@@ -78,6 +84,9 @@ def timeline_figure(
         end: of the axis, in seconds (0: the last bar's end).
     """
     end = end or max((bar.end for bar in bars), default=1.0)
+    if len(bars) > _MOST and not any(bar.trace for bar in bars):
+        bars = _binned(bars, names, end)
+        subtitle += f"; each column is the mean of {end / _MOST:.0f} {'s' if clocked else 'utterances'}"
     heights = [*([_FACE] if len(faces) else []), _HEIGHT, 0.22 * len(modalities) + 0.05]
     figure = new_figure(_WIDTH, sum(heights) + 1.3)
     figure.suptitle(title.replace("$", r"\$"))
@@ -104,6 +113,26 @@ def timeline_figure(
         known.values(), known.keys(), frameon=False, loc="outside lower center", ncols=min(8, len(known) or 1)
     )
     return figure
+
+
+def _binned(bars: Sequence[Bar], names: Sequence[str], end: float) -> list[Bar]:
+    """Means over equal parts of the axis; a part that no bar touches is left out."""
+    found = []
+    for part in range(_MOST):
+        low, high = part * end / _MOST, (part + 1) * end / _MOST
+        inside = [(min(b.end, high) - max(b.start, low), b) for b in bars if b.start < high and b.end > low]
+        inside = [(share, bar) for share, bar in inside if share > 0]
+        if not inside:
+            continue
+        known = [(share, bar) for share, bar in inside if bar.values]
+        total = sum(share for share, _ in known)
+        values = (
+            {n: sum(share * bar.values[n] for share, bar in known) / total for n in names} if known else {}
+        )
+        label = max(values, key=lambda name: values[name]) if values else ""
+        most = max(inside, key=lambda each: each[0])[1]
+        found.append(Bar(low, high, values, label, most.read))
+    return found
 
 
 def _draw_faces(axes: Axes, faces: Sequence[tuple[float, np.ndarray]], end: float) -> None:
@@ -153,7 +182,7 @@ def _draw_stack(axes: Axes, bars: Sequence[Bar], names: Sequence[str], end: floa
         height = np.array([bar.values[name] for bar in known])
         axes.bar(
             left, height, width, bottom=floor, align="edge", color=_colour(number), label=name,
-            edgecolor="white", linewidth=0.6 if len(known) < 80 else 0.0,
+            edgecolor="white", linewidth=0.6 if len(known) < _MANY else 0.0,
         )  # fmt: skip
         floor = floor + height
     for bar in known:
@@ -180,44 +209,6 @@ def _name(axes: Axes, bar: Bar, names: Sequence[str], end: float) -> None:
         fontsize="small",
         fontweight="bold",
     )
-
-
-def _readable(colour: str) -> str:
-    """White or black, on a colour."""
-    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    return "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 140 else "white"
-
-
-def _draw_stack(axes: Axes, bars: Sequence[Bar], names: Sequence[str], end: float) -> None:
-    """Probabilities on top of each other, one column a segment."""
-    known = [bar for bar in bars if bar.values]
-    left = [bar.start for bar in known]
-    width = [bar.end - bar.start for bar in known]
-    floor = np.zeros(len(known))
-    for number, name in enumerate(names):
-        height = np.array([bar.values[name] for bar in known])
-        axes.bar(
-            left, height, width, bottom=floor, align="edge", color=_colour(number), label=name,
-            edgecolor="white", linewidth=0.6 if len(known) < 80 else 0.0,
-        )  # fmt: skip
-        floor = floor + height
-    for bar in known:
-        _name(axes, bar, names, end)
-    _draw_unread(axes, bars)
-    tidy(axes)
-
-
-def _name(axes: Axes, bar: Bar, names: Sequence[str], end: float) -> None:
-    """The decision's name on its part of a column, upright if the column is narrow, if it fits at all."""
-    wide = (bar.end - bar.start) / end * (_WIDTH - 1.3)
-    high, long = bar.values[bar.label] * _HEIGHT, _LETTER * len(bar.label)
-    if not (wide >= long and high >= 0.2) and not (wide >= 0.16 and high >= long):
-        return
-    below = sum(bar.values[name] for name in names[: list(names).index(bar.label)])
-    axes.text(
-        (bar.start + bar.end) / 2, below + bar.values[bar.label] / 2, bar.label, ha="center", va="center",
-        color=_readable(_colour(list(names).index(bar.label))), fontsize="small", fontweight="bold", rotation=0 if wide >= long else 90,
-    )  # fmt: skip
 
 
 def _draw_lines(axes: Axes, bars: Sequence[Bar], names: Sequence[str], end: float) -> None:
@@ -267,7 +258,8 @@ def _draw_read(axes: Axes, bars: Sequence[Bar], modalities: Sequence[str]) -> No
         spans = [(bar.start, bar.end - bar.start) for bar in bars if modality in bar.read]
         lost = [(bar.start, bar.end - bar.start) for bar in bars if modality not in bar.read]
         axes.broken_barh(spans, (row + 0.15, 0.7), facecolors=GREY)
-        axes.broken_barh(lost, (row + 0.15, 0.7), facecolors="none", edgecolors=GREY, linewidth=0.6)
+        line = 0.6 if len(bars) < _MANY else 0.0
+        axes.broken_barh(lost, (row + 0.15, 0.7), facecolors="#f4f4f4", edgecolors=GREY, linewidth=line)
     axes.set_title(
         "filled: the model had it; empty: missing", loc="left", fontsize="x-small", color=GREY, pad=2
     )
@@ -292,10 +284,9 @@ def _name_axis(axes: Axes, bars: Sequence[Bar], clocked: bool, end: float) -> No
     if end < 120:
         axes.set_xlabel("seconds")
         return
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-    locator = MaxNLocator(nbins=10, steps=[1, 1.5, 2, 3, 6, 10])
-    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_locator(MultipleLocator(next((t for t in _TICKS if end / t <= 13), end / 10)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: clock(x)))
     axes.set_xlabel("hours:minutes:seconds" if end >= 3600 else "minutes:seconds")
 
