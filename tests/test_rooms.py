@@ -25,6 +25,7 @@ ROOMS = {
     "criterions": {"metrics", "modules", "compat", "errors"},
     "optim": {"errors"},
     "tasks": {"data", "criterions", "corpus", "encoders", "optim", "compat", "errors"},
+    "export": {"networks", "encoders", "modules", "errors"},
     "evaluation": {"criterions", "corpus", "media", "metrics", "compat", "errors"},
     "predict": {
         "compat_faults", "corpus", "criterions", "data", "encoders", "errors", "faces", "features", "media", "metrics",

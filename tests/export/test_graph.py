@@ -127,7 +127,7 @@ def test_encoders_of_others_are_refused():
         Graph(model)
     assert str(error.value) == (
         "--path, encoder of text: expected one that can be exported (FacePixels, FrameCNN, Identity, LogMel, "
-        "MelPieces, PhysioCNN, Standardise, TextEmbedding); found Roberta, whose network is not ours. Add --features-only: the "
-        "exported model then takes what mmer extract makes with this encoder."
+        "MelPieces, PhysioCNN, Standardise, TextEmbedding); found Roberta, whose network is not ours. Add "
+        "--features-only: the exported model then takes what mmer extract makes with this encoder."
     )
     assert Graph(model, features_only=True).encodes == ()

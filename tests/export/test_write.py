@@ -134,7 +134,8 @@ def test_other_numbers_are_not_written(
         export(model, SPECS, tmp_path / "new", kind="torch-export")
     message = str(error.value)
     assert message.startswith(
-        "--path, checked as .pt2: expected the checkpoint's logits to 0.0001; found a difference of 0.0002 for clips of "
+        "--path, checked as .pt2: expected the checkpoint's logits to 0.0001; found a difference of 0.0002 for "
+        "clips of "
     )
     assert message.endswith(
         " steps; nothing was written. Report this as a fault of mmer export, with the architecture and its flags."
