@@ -4,7 +4,8 @@
 #   LABELS    label space (the corpus' first)
 #   ROBERTA   a folder of RoBERTa, Hugging Face's or fairseq's; BERT: a Hugging Face folder of BERT
 #   WAV2VEC2  wav2vec 2.0, a Hugging Face folder or a fairseq file; it runs once over the corpus and is frozen
-#   SWIN      the face model: FaceX-Zoo's Swin-T, best_swin_….pt of the original, or random
+#   SWIN      the face model: FaceX-Zoo's Swin-T, best_swin_….pt of the original, what
+#             swin.sh trained, or random
 #   FACENET   InceptionResnetV1's weights, for the features of a frame (without: those of SWIN)
 #   FACES     corpus of labelled faces (mmer import faces) that the face model learns from, too
 #   FEATURES  stored features in place of media: audio=wav2vec2,video=faces

@@ -2,6 +2,7 @@
 # The face model alone, on labelled faces: a face's features and its emotion.
 #   mmer import faces data/expr --root cropped_aligned --annotations EXPR_Classification_Challenge
 #   SWIN=Swin_tiny_Ms-Celeb-1M.pt examples/facialmmt/swin.sh data/expr [fairseq-train flags]
+#   SWIN=runs/facialmmt/swin/checkpoint_best.pt … examples/facialmmt/roberta.sh data/meld-faces
 # Run it from the folder that holds mmer_fairseq. From the environment: SWIN (FaceX-Zoo's Swin-T, or random; without, a
 # small picture encoder), OUT (runs/facialmmt/swin), LABELS (the corpus' first label space), SPLIT (test).
 set -euo pipefail

@@ -98,8 +98,9 @@ def read(path: Path, what: str = WHAT) -> dict[str, Tensor]:
         InputError: it is no such file, or a number in it is not finite.
     """
     content = unwrapped(load_object(path, what))
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
+    for key in ("state_dict", "model"):  # "model": a training run of ours
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
     state = content if isinstance(content, dict) else state_of(content, path)
     state = without_wrapper({str(name): x for name, x in state.items() if isinstance(x, Tensor)})
     state = {name: x for name, x in state.items() if not name.endswith(_IGNORED)}

@@ -23,6 +23,8 @@ from mmer_fairseq.modules.swin_face import SwinFace
 SIZE = 160
 EMOTIONS = 7
 RANDOM = "random"
+#: Where a training run of ours keeps the face model.
+_OWN = "encoders.encoder.video.swin."
 _FACENET_DIM = 512
 #: A face takes about 40 MB on its way through the transformer.
 _AT_ONCE = 32
@@ -37,9 +39,10 @@ class SwinFaceEncoder(Encoder):
     Source: Zheng et al., ACL 2023 (FacialMMT), sections 3.3 and 3.4, and its published code.
 
     Args:
-        path: ``SWIN`` or ``SWIN+FACENET``. SWIN is best_swin_….pt of FacialMMT, what ``mmer convert`` made of it, a
-            Swin transformer of FaceX-Zoo (whose emotion layers then start untrained), or ``random``; FACENET is a state
-            dict of InceptionResnetV1, such as 20180402-114759-vggface2.pt.
+        path: ``SWIN`` or ``SWIN+FACENET``. SWIN is best_swin_….pt of FacialMMT, what ``mmer convert`` made of it, the
+            checkpoint of an earlier run (of a Swin-T), a Swin transformer of FaceX-Zoo (whose emotion layers then start
+            untrained), or ``random``; FACENET is a state dict of InceptionResnetV1, such as
+            20180402-114759-vggface2.pt.
 
     Raises:
         InputError: a file is missing or another one, or facenet-pytorch is not installed.
@@ -105,7 +108,12 @@ class SwinFaceEncoder(Encoder):
 
 def _weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """State dict of :class:`SwinFace` and the arguments that it tells."""
-    state = swin_face.backbone_of(facialmmt.read(path, swin_face.WHAT))
+    state = facialmmt.read(path, swin_face.WHAT)
+    own = {name[len(_OWN) :]: x for name, x in state.items() if name.startswith(_OWN)}
+    if "classifier.weight" in own and "face.weight" in own:
+        outputs, hidden = own["classifier.weight"].shape
+        return own, {"outputs": outputs, "hidden_dim": hidden, "face_dim": len(own["face.weight"])}
+    state = swin_face.backbone_of(state)
     sizes = swin_face.arguments_of(state, path)
     return swin_face.to_network(state, path), sizes
 

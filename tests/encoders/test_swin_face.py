@@ -77,6 +77,16 @@ def test_a_backbone_of_facex_zoo_learns_its_emotions(tmp_path: Path):
     torch.testing.assert_close(encoder(x, lengths)[0][0, :, :10], features, rtol=0, atol=1e-5)
 
 
+def test_the_checkpoint_of_a_run(tmp_path: Path):
+    """Of a Swin-T, whose sizes are the published ones."""
+    encoder = SwinFaceEncoder("random").eval()
+    state = {f"encoders.encoder.video.{name}": x for name, x in encoder.state_dict().items()}
+    torch.save({"model": {**state, "network.classifier.weight": torch.zeros(1)}}, tmp_path / "run.pt")
+    again = SwinFaceEncoder(str(tmp_path / "run.pt"))
+    assert again.untrained == ""
+    assert all(torch.equal(x, again.state_dict()[name]) for name, x in encoder.state_dict().items())
+
+
 def test_features_of_facenet(tmp_path: Path):
     facenet = pytest.importorskip("facenet_pytorch")
     torch.manual_seed(0)
