@@ -13,7 +13,7 @@ from mmer_fairseq.faces.speaker.voice import shifted
 #: The lips may come before the voice or after it by so many seconds; small differences are more likely.
 MOST_LAG = 0.2
 _LIKELY_LAG = 0.07
-_STEP = 0.04
+_STEP = 0.02
 
 # Independent looks at a mouth in a second: it opens about four times.
 _LOOKS = 7.0
