@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +139,14 @@ class Predictor:
         given = {"text": text, "audio": audio, "video": video, "physio": physio}
         media = {m: str(given[m]) for m in MODALITIES if given[m] is not None}
         row = make_clip(
-            id, media, start, end, rate=rate, own_pictures=own_pictures, text_is_path=isinstance(text, Path)
+            id,
+            media,
+            start,
+            end,
+            rate=rate,
+            own_pictures=own_pictures,
+            text_is_path=isinstance(text, Path),
+            turn=len(before) if self.context else None,
         )
         usable = [m for m, source in self.sources.items() if source.present(row)]
         if not usable:
@@ -164,7 +170,7 @@ class Predictor:
         if not self.context or source is None or not row.has("text"):
             return None
         turns = [make_clip(f"{row.id}/{k}", {"text": words}, turn=k) for k, words in enumerate(before)]
-        turns.append(_in_turn(row, len(before)))
+        turns.append(row)
         turns += [
             make_clip(f"{row.id}/{k}", {"text": words}, turn=k)
             for k, words in enumerate(after, len(before) + 1)
@@ -207,10 +213,6 @@ class Predictor:
         scores, label = self.scorer.read(logits)
         words = "" if clip.text_is_path else clip.media.get("text", "")
         return Segment(clip.start, clip.end, scores, label, missing, notes, words)
-
-
-def _in_turn(clip: Clip, turn: int) -> Clip:
-    return replace(clip, dialogue="recording", turn=str(turn))
 
 
 def _moved(value: Any, device: str) -> Any:

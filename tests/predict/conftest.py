@@ -1,0 +1,93 @@
+"""Checkpoints of every system with fresh weights, and files to predict."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from omegaconf import OmegaConf
+
+import mmer_fairseq
+from mmer_fairseq.checkpoints.fairseq_form import checkpoint
+
+mmer_fairseq.register()
+
+Made = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def made(twelve: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """``made(name, arch, flags…)``: a checkpoint whose corpus is nowhere (``data``: where it says that it is)."""
+    from fairseq import options, tasks
+    from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+
+    folder = tmp_path_factory.mktemp("checkpoints")
+
+    def make(
+        name: str,
+        arch: str,
+        *flags: str,
+        corpus: Path = twelve,
+        data: str = "/nowhere/corpus",
+        forget: bool = False,
+    ):
+        file = folder / f"{name}.pt"
+        if file.exists():
+            return file
+        words = [
+            str(corpus),
+            "--task",
+            "emotion_prediction",
+            "--arch",
+            arch,
+            "--criterion",
+            "emotion_prediction_cri",
+        ]
+        parser = options.get_training_parser()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # fairseq calls hydra in deprecated ways
+            cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, [*words, *flags]))
+        task = tasks.setup_task(cfg.task)
+        torch.manual_seed(3)
+        model = task.build_model(cfg.model)
+        plain = OmegaConf.to_container(cfg, enum_to_str=True)
+        plain["task"]["data"] = data
+        parts = {f"{part}_flags": plain[part] for part in ("model", "task", "criterion")}
+        state = task.state_dict()
+        if forget:
+            del state["reading"]
+        torch.save({**checkpoint(model.state_dict(), **parts), "task_state": state}, file)
+        return file
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def small(made) -> Path:
+    """A small model of text, sound and picture."""
+    return made("lf", "lf_rnn", "--feature-dim", "8", "--frame-rate", "5", "--frame-size", "16")
+
+
+def bursts(seconds: float, spoken: list[tuple[float, float]], rate: int = 16000) -> np.ndarray:
+    """Quiet noise, and a warbling tone where somebody speaks: float32 [samples]."""
+    time = np.arange(round(seconds * rate)) / rate
+    sound = np.random.default_rng(0).normal(size=len(time)) * 0.002
+    for start, end in spoken:
+        inside = (time >= start) & (time < end)
+        sound[inside] += (
+            0.3 * np.sin(2 * np.pi * 440 * time[inside]) * (1 + np.sin(2 * np.pi * 4 * time[inside])) / 2
+        )
+    return sound.astype("f4")
+
+
+@pytest.fixture(scope="session")
+def talk(tmp_path_factory) -> Path:
+    """A sound of 40 seconds in which somebody speaks twice."""
+    file = tmp_path_factory.mktemp("talk") / "talk.wav"
+    soundfile.write(file, bursts(40.0, [(4.0, 8.0), (20.0, 26.0)]), 16000)
+    return file
