@@ -13,9 +13,9 @@ from mmer_fairseq.errors import InputError
 HELP = "scores with intervals, tests between systems, pictures: one page; or the table of a paper"
 TEST = "test"
 
-EPILOG = """Each RUN is a folder of fairseq-train (checkpoint_best.pt, and test.tsv of --save-predictions) or such a table.
-NAME=RUN,RUN,… are runs of one system with different seeds. Written to --out: report.html, which needs no other
-file, its pictures, report.tex (a table for a paper) and report.json (all numbers).
+EPILOG = """Each RUN is a folder of fairseq-train (checkpoint_best.pt, and test.tsv of --save-predictions), or such
+a table. NAME=RUN,RUN,… are runs of one system with different seeds. Written to --out: report.html, which needs no
+other file, its pictures, report.tex (a table for a paper) and report.json (all numbers).
 
   mmer report runs/toy
   mmer report SSE-FT=runs/a1,runs/a2 LF-RNN=runs/b1,runs/b2 --split test --out runs/report --evaluate
@@ -80,7 +80,7 @@ def _page(args: argparse.Namespace) -> int:
     from mmer_fairseq.reporting.results import results, selection_warnings
     from mmer_fairseq.reporting.write import write
 
-    split = args.split or TEST
+    split = args.split or _default_split(args.runs)
     loaded = systems.load(args.runs, split, data=args.data, evaluate=_evaluate if args.evaluate else None)
     warnings = selection_warnings(loaded, split)
     if warnings and args.strict:
@@ -108,6 +108,15 @@ def _page(args: argparse.Namespace) -> int:
     for path in write(found, out):
         print(path)
     return 0
+
+
+def _default_split(words: list[str]) -> str:
+    """That of a table that is named first; of a folder, test."""
+    from mmer_fairseq.plots.predictions import read_predictions
+    from mmer_fairseq.reporting.systems import parse
+
+    path = parse(words)[0][1][0]
+    return (_split(path, read_predictions(path).splits) or TEST) if path.is_file() else TEST
 
 
 def _evaluate(words: list[str], folder: Path) -> None:

@@ -14,7 +14,6 @@ import torch
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.reporting.measures import TITLES
 
-
 EPOCH, THRESHOLDS = "the epoch", "the thresholds"
 
 

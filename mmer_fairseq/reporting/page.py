@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from string import Template
 
@@ -16,23 +15,31 @@ from mmer_fairseq.reporting.pictures import Picture
 from mmer_fairseq.reporting.results import Results, Row
 from mmer_fairseq.reporting.style import CSS, PAGE
 
+#: Pictures, each as base64.
+Shown = Sequence[tuple[Picture, str]]
 #: Fewer clips than this say little by themselves.
 _FEW = 30
-_DOTS_PER_INCH = 130
 
 
-def page(results: Results, pictures: Sequence[Picture]) -> str:
-    """The whole document."""
+def page(results: Results, pictures: Sequence[Picture], images: Mapping[str, bytes]) -> str:
+    """The whole document.
+
+    Args:
+        results: to show.
+        pictures: of them.
+        images: file name of each picture → the PNG.
+    """
     of = results.known.corpus
     title = f"{' and '.join(o.name for o in results.outcomes)} on {of or 'a corpus'}, {results.split}"
+    shown = [(picture, base64.b64encode(images[picture.file]).decode("ascii")) for picture in pictures]
     parts = [
         _head(results),
-        _scores(results, pictures),
+        _scores(results, shown),
         _comparison(results),
         _selection(results),
         _labels(results),
-        _decisions(results, pictures),
-        _calibration(results, pictures),
+        _decisions(results, shown),
+        _calibration(results, shown),
         _breakdowns(results),
         _robustness(results),
         _glossary(results),
@@ -64,7 +71,7 @@ def _head(results: Results) -> str:
     return html + "".join(f"<p class='soft'>{escape(note)}</p>" for note in notes)
 
 
-def _scores(results: Results, pictures: Sequence[Picture]) -> str:
+def _scores(results: Results, shown: Shown) -> str:
     first = results.outcomes[0].overall()
     several = any(len(outcome.system.runs) > 1 for outcome in results.outcomes)
     text = "The range under each score is its 95 % interval: were other clips drawn from the same source, it would "
@@ -86,7 +93,7 @@ def _scores(results: Results, pictures: Sequence[Picture]) -> str:
             extra = f"± {spread:.3f}, {len(seeds)} seeds" if spread == spread else ""
             cells.append(_value(found, extra, best=outcome.name == best))
         rows.append(cells)
-    return "<h2>Scores</h2>" + f"<p>{text}</p>" + _table(head, rows) + _images(pictures, "scores", whole=True)
+    return "<h2>Scores</h2>" + f"<p>{text}</p>" + _table(head, rows) + _images(shown, "scores", whole=True)
 
 
 def _comparison(results: Results) -> str:
@@ -150,7 +157,7 @@ def _labels(results: Results) -> str:
     return html
 
 
-def _decisions(results: Results, pictures: Sequence[Picture]) -> str:
+def _decisions(results: Results, shown: Shown) -> str:
     if results.kind == "classes":
         title = "What was taken for what"
         text = "Each row is a true class; the numbers say for how many of its clips each class was decided on, and "
@@ -162,21 +169,21 @@ def _decisions(results: Results, pictures: Sequence[Picture]) -> str:
         )
     else:
         title = "Predictions and errors"
-        text = "Left: each dot is a clip or a step; on the dashed line the prediction is right. Right: the error; above "
-        text += "0 the system predicts too much."
+        text = "Left: each dot is a clip or a step; on the dashed line the prediction is right. Right: the error; "
+        text += "above 0 the system predicts too much."
     return f"<h2>{title}</h2><p>{text}</p>" + _images(
         pictures, "decisions", whole=results.kind in ("score", "trace")
     )
 
 
-def _calibration(results: Results, pictures: Sequence[Picture]) -> str:
-    images = _images(pictures, "calibration")
+def _calibration(results: Results, shown: Shown) -> str:
+    images = _images(shown, "calibration")
     if not images:
         return ""
     text = (
         "When the system says 80 %, is it right in 80 of 100 cases? On the dashed line it is; above it the system is "
-        "more often right than it says, below it is too sure of itself. The calibration error is the mean distance from "
-        "the line (ECE, 10 bins; 0 is best)."
+        "more often right than it says, below it is too sure of itself. The calibration error is the mean distance "
+        "from the line (ECE, 10 bins; 0 is best)."
     )
     return f"<h2>Can its probabilities be trusted?</h2><p>{text}</p>{images}"
 
@@ -245,10 +252,10 @@ def _glossary(results: Results) -> str:
     )
     scale = any(e.measure.scale == ERROR for e in results.outcomes[0].estimates)
     how = (
-        "<p>Intervals: bootstrap standard error, Student's t, on the scale of Wilson's interval for shares and Fisher's z "
-        f"for correlations{', of the logarithm for errors' if scale else ''}. Test: random signs of what each "
-        f"{results.units.name[:-1]} adds to the difference, mid-p. Simulations in the tests of mmer_fairseq find 93–97 % "
-        "coverage and 4–6 % false alarms.</p>"
+        "<p>Intervals: bootstrap standard error, Student's t, on the scale of Wilson's interval for shares and "
+        f"Fisher's z for correlations{', of the logarithm for errors' if scale else ''}. Test: random signs of what "
+        f"each {results.units.name[:-1]} adds to the difference, mid-p. Simulations in the tests of mmer_fairseq "
+        "find 93–97 % coverage and 4–6 % false alarms.</p>"
     )
     runs = "".join(
         f"<dt>{escape(o.name)}</dt><dd>"
@@ -285,17 +292,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], above: str = "") 
     )
 
 
-def _images(pictures: Sequence[Picture], section: str, *, whole: bool = False) -> str:
-    found = [picture for picture in pictures if picture.section == section]
+def _images(shown: Shown, section: str, *, whole: bool = False) -> str:
     kind = " class='whole'" if whole else ""
     html = "".join(
-        f"<figure{kind}><img alt='{escape(p.alt, quote=True)}' src='data:image/png;base64,{_base64(p)}'></figure>"
-        for p in found
+        f"<figure{kind}><img alt='{escape(picture.alt, quote=True)}' src='data:image/png;base64,{data}'></figure>"
+        for picture, data in shown
+        if picture.section == section
     )
     return f"<div class='pictures'>{html}</div>" if html else ""
-
-
-def _base64(picture: Picture) -> str:
-    buffer = io.BytesIO()
-    picture.figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")

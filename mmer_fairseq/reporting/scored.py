@@ -73,11 +73,13 @@ def read_scored(path: str | Path, split: str | None = None) -> Scored:
 
     Args:
         path: of the file.
-        split: only these clips; None: all, which must be of one split.
+        split: only these clips; None, or a file that does not say: all, which must be of one split.
 
     Raises:
         InputError: it cannot be read, has no such clip, or a clip or a step of it twice.
     """
+    if split is not None and not _tells_splits(Path(path)):
+        split = None
     read = read_predictions(path, split)
     if split is None and len(read.splits) > 1:
         raise InputError.of(
@@ -86,6 +88,14 @@ def read_scored(path: str | Path, split: str | None = None) -> Scored:
     ids, clip, scores = _ids_and_scores(Path(path), split, [f"score_{name}" for name in read.names])
     target, prediction = (torch.tensor(side, dtype=torch.float64) for side in (read.target, read.prediction))
     return Scored(read.kind, read.names, ids, clip, target, prediction, scores)
+
+
+def _tells_splits(path: Path) -> bool:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return "split" in file.readline().rstrip("\n").split("\t")
+    except (OSError, UnicodeDecodeError):
+        return True  # reading it says what is wrong
 
 
 def _ids_and_scores(

@@ -13,7 +13,7 @@ from mmer_fairseq.reporting.results import ALPHA, Results
 #: Metric → what it is, for readers who do not know it.
 MEANINGS = {
     "accuracy": "share of decisions that are right",
-    "uar": "unweighted average recall: the mean of the recalls of all classes, rare ones with the same weight as frequent ones",
+    "uar": "unweighted average recall: the mean of the recalls of all classes, rare and frequent ones alike",
     "weighted_f1": "F1 of each class, averaged by how often the class occurs",
     "macro_f1": "F1 of each class, averaged with the same weight",
     "auc": "chance that a clip of the class gets a higher score than one that is not, averaged over the classes",

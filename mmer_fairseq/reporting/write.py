@@ -27,15 +27,17 @@ def write(results: Results, folder: Path) -> list[Path]:
     Raises:
         InputError: the folder cannot be written to.
     """
-    drawn = pictures(results)
-    texts = {
-        PAGE: page(results, drawn),
-        TABLE: latex(results),
-        NUMBERS: json.dumps(record(results), indent=1) + "\n",
-    }
-    paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    drawn = pictures(results)
+    for picture in drawn:
+        save(picture.figure, folder / picture.file)
+    images = {picture.file: (folder / picture.file).read_bytes() for picture in drawn}
+    numbers = json.dumps(record(results), indent=1) + "\n"
+    texts = {PAGE: page(results, drawn, images), TABLE: latex(results), NUMBERS: numbers}
+    try:
         for name, text in texts.items():
             part = folder / f".{name}.{os.getpid()}"
             try:
@@ -43,15 +45,15 @@ def write(results: Results, folder: Path) -> list[Path]:
                 os.replace(part, folder / name)
             finally:
                 part.unlink(missing_ok=True)
-            paths.append(folder / name)
     except OSError as error:
-        raise InputError.of(
-            where=folder, expected="a place to write to", found=error.strerror, remedy="change --out"
-        ) from error
-    for picture in drawn:
-        save(picture.figure, folder / picture.file)
-        paths.append(folder / picture.file)
-    return paths
+        raise _unwritable(folder, error) from error
+    return [folder / name for name in (*texts, *images)]
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    return InputError.of(
+        where=folder, expected="a place to write to", found=error.strerror, remedy="change --out"
+    )
 
 
 def record(results: Results) -> dict[str, Any]:
@@ -102,10 +104,14 @@ def _system(outcome: Outcome) -> dict[str, Any]:
     for entry, seeds in zip(metrics, outcome.seeds):
         entry["seeds"] = [_number(value) for value in seeds]
         entry["std"] = _number(words.deviation(seeds))
+    measured = outcome.robustness
     return {
         "name": outcome.name,
         "predictions": [str(run.predictions) for run in outcome.system.runs],
         "metrics": metrics,
+        "robustness": None
+        if measured is None
+        else {"conditions": list(measured.conditions), "metrics": measured.values},
         "calibration": None
         if curve is None
         else {"error": curve.error, "bins": [[b.stated, b.right, b.count] for b in curve.bins]},
