@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmer_fairseq.modules.dense import is_dense
 from mmer_fairseq.modules.sites import SiteConv, SiteNorm, Sites, halved
 from mmer_fairseq.modules.vgg import STAGES, STEM, Stem
 
@@ -93,7 +94,9 @@ class Selection(nn.Module):
 def most_attended(attention: Tensor, threshold: float) -> Tensor:
     """The fewest sites of each image whose attention sums up to the threshold: [N, P] → BoolTensor [N, P]."""
     values, order = attention.sort(dim=1, descending=True)
-    before = values.cumsum(dim=1) - values
+    # torch adds up in double precision by itself, others who run an exported graph do not
+    summed = values.double().cumsum(dim=1).to(values.dtype) if is_dense() else values.cumsum(dim=1)
+    before = summed - values
     return torch.zeros_like(attention, dtype=torch.bool).scatter(1, order, before < threshold)
 
 
