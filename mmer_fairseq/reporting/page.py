@@ -172,7 +172,7 @@ def _decisions(results: Results, shown: Shown) -> str:
         text = "Left: each dot is a clip or a step; on the dashed line the prediction is right. Right: the error; "
         text += "above 0 the system predicts too much."
     return f"<h2>{title}</h2><p>{text}</p>" + _images(
-        pictures, "decisions", whole=results.kind in ("score", "trace")
+        shown, "decisions", whole=results.kind in ("score", "trace")
     )
 
 
