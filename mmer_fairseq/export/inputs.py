@@ -80,7 +80,7 @@ def inputs_of(graph: Graph, model: Any, specs: Mapping[str, StreamSpec]) -> dict
             rest=rest,
             rate=spec.rate / stride if spec.form != "features" else spec.rate,
             chunk=spec.chunk if m in graph.encodes else 0,
-            max_steps=limit * (encoder.stride if inside else 1),
+            max_steps=limit * ((spec.chunk or encoder.stride) if inside else 1),
             tokens=tokens,
             encoder="" if m in graph.encodes else spec.encoder.partition(":")[0] or type(encoder).__name__,
         )
