@@ -63,8 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     read.add_argument(
         "--faces",
         default="auto",
-        choices=["auto", "none", "mtcnn", "haar", "centre"],
-        help="cut the faces out first (default: if the model was trained on faces of mmer faces)",
+        metavar="HOW",
+        help="cut the faces out first: mtcnn, haar, centre, none, or auto: as mmer faces did for the training corpus, if "
+        "it did (default: auto)",
     )
     read.add_argument(
         "--encoder",

@@ -122,7 +122,9 @@ def _inside(folder: Path) -> Iterable[Path]:
 
 
 def _is_medium(path: Path) -> bool:
-    """False for text that only its name makes a medium, such as TypeScript's .ts."""
+    """False for TypeScript, whose files end as MPEG transport streams do."""
+    if path.suffix.lower() != ".ts":
+        return True
     try:
         with open(path, "rb") as file:
             kind = sniff(file.read(_HEAD))

@@ -24,7 +24,7 @@ PAUSE, SHORTEST, AROUND = 0.5, 0.25, 0.15
 _MEMORY = 20.0
 _QUIET, _LOUD = 10, 95
 #: Decibels above the noise; never below this level of full scale.
-_ABOVE, _LOWEST = 6.0, -60.0
+_ABOVE, _LOWEST = 6.0, -70.0
 #: Decibels: below it nothing was recorded, which says nothing of the noise.
 _NOTHING = -100.0
 #: Share of the range between noise and loud speech.
@@ -59,7 +59,7 @@ def choose(name: str) -> str:
             where="--speech webrtc",
             expected="the package webrtcvad-wheels",
             found=f"none that can be imported ({error})",
-            remedy="pip install 'mmer_fairseq[vad]', or leave the flag out",
+            remedy="install it: pip install 'mmer_fairseq[vad]', or leave the flag out",
         ) from error
     return "webrtc"
 
@@ -87,15 +87,22 @@ def _levels(blocks: Iterable[Block]) -> Iterator[tuple[float, np.ndarray, int]]:
     rest, rate = np.zeros(0, dtype=np.float32), 0
     for rate, block in blocks:
         samples = np.concatenate([rest, block])
-        size = max(1, round(FRAME * rate))
+        size = max(2, round(FRAME * rate))
         count = len(samples) // size
         rows, rest = samples[: count * size].reshape(count, size), samples[count * size :]
-        # differences: a hum or an offset is no speech
-        power = np.square(np.diff(rows, axis=1)).mean(axis=1) if size > 1 else np.square(rows[:, 0])
-        for level, row in zip((10 * np.log10(power + 1e-12)).tolist(), rows):
+        for level, row in zip(_level(rows, rate).tolist(), rows):
             yield level, row, rate
-    if len(rest) > 1:
-        yield float(10 * np.log10(np.square(np.diff(rest)).mean() + 1e-12)), rest, rate
+    if len(rest) > FRAME / 3 * rate:
+        yield float(_level(rest[None], rate)[0]), rest, rate
+
+
+def _level(rows: np.ndarray, rate: int) -> np.ndarray:
+    """dB of full scale, of frames [N, samples], between hum and hiss: [N]."""
+    fewer = max(1, round(rate / _RATE))
+    if fewer > 1:
+        rows = rows[:, : rows.shape[1] // fewer * fewer].reshape(len(rows), -1, fewer).mean(axis=2)
+    power = np.square(np.diff(rows, axis=1)).mean(axis=1)
+    return np.asarray(10 * np.log10(power + 1e-12))
 
 
 def _by_energy(frames: Iterable[tuple[float, np.ndarray, int]]) -> Iterator[tuple[bool, float]]:

@@ -73,7 +73,7 @@ def small(made) -> Path:
     return made("lf", "lf_rnn", "--feature-dim", "8", "--frame-rate", "5", "--frame-size", "16")
 
 
-def bursts(seconds: float, spoken: list[tuple[float, float]], rate: int = 16000) -> np.ndarray:
+def _bursts(seconds: float, spoken: list[tuple[float, float]], rate: int = 16000) -> np.ndarray:
     """Quiet noise, and a warbling tone where somebody speaks: float32 [samples]."""
     time = np.arange(round(seconds * rate)) / rate
     sound = np.random.default_rng(0).normal(size=len(time)) * 0.002
@@ -89,5 +89,11 @@ def bursts(seconds: float, spoken: list[tuple[float, float]], rate: int = 16000)
 def talk(tmp_path_factory) -> Path:
     """A sound of 40 seconds in which somebody speaks twice."""
     file = tmp_path_factory.mktemp("talk") / "talk.wav"
-    soundfile.write(file, bursts(40.0, [(4.0, 8.0), (20.0, 26.0)]), 16000)
+    soundfile.write(file, _bursts(40.0, [(4.0, 8.0), (20.0, 26.0)]), 16000)
     return file
+
+
+@pytest.fixture(scope="session")
+def bursts():
+    """``bursts(seconds, spoken, rate)``: a sound with speech at known times."""
+    return _bursts

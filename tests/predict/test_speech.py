@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import bursts
 
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.predict.speech import choose, speech
@@ -18,18 +17,18 @@ def blocks(sound, rate=16000, size=5000):
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100])
 @pytest.mark.parametrize("gain", [1.0, 0.05])
-def test_speech_is_found_at_any_rate_and_level(rate, gain):
+def test_speech_is_found_at_any_rate_and_level(bursts, rate, gain):
     found = list(speech(blocks(bursts(25.0, SPOKEN, rate) * np.float32(gain), rate), 30.0))
     assert len(found) == len(SPOKEN)
     assert np.abs(np.array(found) - np.array(SPOKEN)).max() < 0.4
 
 
-def test_the_size_of_blocks_does_not_matter():
+def test_the_size_of_blocks_does_not_matter(bursts):
     sound = bursts(25.0, SPOKEN)
     assert list(speech(blocks(sound, size=999), 30.0)) == list(speech(blocks(sound, size=100000), 30.0))
 
 
-def test_long_speech_is_cut_at_a_quiet_moment():
+def test_long_speech_is_cut_at_a_quiet_moment(bursts):
     sound = bursts(40.0, [(1.0, 39.0)])
     sound[round(16000 * 8.3) : round(16000 * 8.5)] *= 0.01  # too short for a pause
     found = list(speech(blocks(sound), 10.0))
@@ -39,20 +38,20 @@ def test_long_speech_is_cut_at_a_quiet_moment():
     assert sum(end - start for start, end in found) > 37
 
 
-def test_silence_and_noise():
+def test_silence_and_noise(bursts):
     assert list(speech(blocks(np.zeros(160000, dtype="f4")), 30.0)) == []
     assert list(speech(blocks(bursts(10.0, []) * 0.1), 30.0)) == []
     assert list(speech(blocks(np.zeros(0, dtype="f4")), 30.0)) == []
 
 
-def test_nothing_recorded_says_nothing_of_the_noise():
+def test_nothing_recorded_says_nothing_of_the_noise(bursts):
     sound = np.concatenate([bursts(10.0, [(4.0, 6.0)]), np.zeros(160000, dtype="f4")])
     ((start, end),) = speech(blocks(sound), 30.0)
     assert 3.6 < start < 4.2
     assert 5.8 < end < 6.4
 
 
-def test_segments_come_before_the_sound_ends():
+def test_segments_come_before_the_sound_ends(bursts):
     read = []
 
     def counted():
@@ -77,5 +76,7 @@ def test_detectors():
 def test_webrtc_is_not_installed(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "webrtcvad", None)
     assert choose("auto") == "energy"
-    with pytest.raises(InputError, match=r"pip install 'mmer_fairseq\[vad\]', or leave the flag out"):
+    with pytest.raises(
+        InputError, match=r"Install it: pip install 'mmer_fairseq\[vad\]', or leave the flag out"
+    ):
         choose("webrtc")
