@@ -64,8 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--faces",
         default="auto",
         metavar="HOW",
-        help="cut the faces out first: mtcnn, haar, centre, none, or auto: as mmer faces did for the training corpus, if "
-        "it did (default: auto)",
+        help="cut the faces out first: mtcnn, haar, centre, none, or auto: as mmer faces did for the training corpus "
+        "(default: auto)",
     )
     read.add_argument(
         "--encoder",
