@@ -14,7 +14,7 @@ from mmer_fairseq.encoders.base import StreamSpec
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.export.graph import Graph
 from mmer_fairseq.export.inputs import inputs_of, trial_batches
-from mmer_fairseq.export.write import reference
+from mmer_fairseq.export.write import reference, remedy_for
 
 mmer_fairseq.register()
 
@@ -108,6 +108,14 @@ def test_pieces_of_spectrograms(which: str):
 def test_biosignals():
     specs = {"physio": StreamSpec("physio", "series", dim=2, rate=32.0)}
     assert worst(built("jmt_small", specs), specs) < 1e-5
+
+
+def test_what_to_do_about_a_difference():
+    specs = {"video": StreamSpec("video", "frames", encoder="face_pixels", frame_size=48)}
+    assert remedy_for(Graph(built("mme2e_sparse", specs))) == (
+        "add --no-check if it is small: where sites are attended to alike, rounding decides which of them are kept"
+    )
+    assert remedy_for(Graph(built("mme2e", specs))).startswith("report this as a fault of mmer export")
 
 
 def test_models_that_compute_over_padding_are_refused():
