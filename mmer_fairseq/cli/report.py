@@ -77,7 +77,7 @@ def _page(args: argparse.Namespace) -> int:
             where="--draws", expected="100 or more", found=args.draws, remedy="leave the flag out"
         )
     from mmer_fairseq.reporting import breakdown, systems, words
-    from mmer_fairseq.reporting.results import results, selection_warnings
+    from mmer_fairseq.reporting.results import rare_labels, results, selection_warnings
     from mmer_fairseq.reporting.write import write
 
     split = args.split or _default_split(args.runs)
@@ -95,7 +95,7 @@ def _page(args: argparse.Namespace) -> int:
     units, why = breakdown.choose_units(args.resample, known, len(loaded[0].runs[0].scored.ids))
     found = results(loaded, known, split, units, why, draws=args.draws, seed=args.seed)
     found.warnings = warnings
-    found.notes = notes + systems.remarks(loaded, left_out)
+    found.notes = notes + systems.remarks(loaded, left_out) + rare_labels(found)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     for name, what, where, how in words.selection(found):

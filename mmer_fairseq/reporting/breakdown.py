@@ -206,9 +206,9 @@ def choose_units(asked: str | None, known: Known, clips: int) -> tuple[Units, st
                 found=counts[asked] or ("none" if known.corpus else "no corpus"),
                 remedy="give --resample clips, or the corpus with --data",
             )
-        return Units.groups(asked, sources[asked]), f"as --resample {asked} asks"
+        return Units.groups(asked, sources[asked]), "as was asked for"
     if asked == "clips":
-        return Units.clips(clips), "as --resample clips asks"
+        return Units.clips(clips), "as was asked for"
     if counts["speakers"] >= FEWEST_SPEAKERS:
         return Units.groups("speakers", sources["speakers"]), "as clips of one speaker are alike"
     if not known.corpus:

@@ -19,6 +19,8 @@ from mmer_fairseq.reporting.systems import System
 
 #: Clips of a breakdown are resampled less often: there are many groups.
 GROUP_DRAWS = 500
+#: Clips of a class up to which intervals of its numbers, and of UAR, are too narrow; see ``bootstrap``.
+RARE = 10
 ALPHA = 0.05
 
 
@@ -181,6 +183,17 @@ def results(
     return found
 
 
+def rare_labels(results: Results) -> list[str]:
+    """A line if a class or label has so few clips that intervals cannot be trusted."""
+    if results.kind not in ("classes", "multilabel"):
+        return []
+    support = {e.measure.label: e.measure.support for e in results.outcomes[0].estimates if e.measure.label}
+    rare = [f"{name} ({count})" for name, count in support.items() if count <= RARE]
+    if not rare:
+        return []
+    return [f"Few clips of {', '.join(rare)}: intervals of what averages over labels are rather too narrow."]
+
+
 def _breakdowns(systems: Sequence[System], known: Known, units: Units, seed: int) -> dict[str, list[Row]]:
     titles = dict(known.conditions)
     if len(set(known.speakers) - {""}) > 1:
@@ -233,4 +246,4 @@ def selection_warnings(systems: Sequence[System], split: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-__all__ = ["ALPHA", "LEVEL", "Outcome", "Results", "Row", "results", "selection_warnings"]
+__all__ = ["ALPHA", "LEVEL", "Outcome", "Results", "Row", "rare_labels", "results", "selection_warnings"]

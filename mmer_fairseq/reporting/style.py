@@ -23,7 +23,7 @@ p { margin: .4rem 0 .8rem; max-width: 46rem; }
 .wide { overflow-x: auto; margin: .5rem 0 1rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .35rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; min-width: 6.5rem; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; min-width: 6rem; }
 thead th.over { text-align: center; border-bottom: 1px solid var(--line); }
 td.text, th.text { text-align: left; }
 thead th { border-bottom: 2px solid var(--line); font-weight: 600; vertical-align: bottom; }
@@ -38,7 +38,7 @@ details > summary { cursor: pointer; color: var(--mark); margin: .6rem 0; }
 dt { font-weight: 600; } dd { margin: 0 0 .5rem 1rem; color: var(--soft); }
 code { font-size: .9em; overflow-wrap: anywhere; }
 @media (max-width: 40rem) { main { padding: 1rem .8rem 3rem; } h1 { font-size: 1.35rem; }
-  th, td { padding: .3rem .45rem; }
+  th, td { padding: .3rem .4rem; } th:first-child, td:first-child { min-width: 4.5rem; }
   figure { flex-basis: 100%; max-width: 100%; } .short, .warning { padding: .6rem .8rem; } }
 @media print { details > * { display: block; } .wide { overflow: visible; } figure { break-inside: avoid; } }
 """

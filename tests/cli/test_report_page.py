@@ -190,6 +190,16 @@ def test_a_table_without_a_checkpoint_and_by_speaker(toy, tmp_path, capsys):
     assert "For guess that is not known." in (tmp_path / "report.html").read_text()
 
 
+def test_rare_classes_are_named(tmp_path, capsys):
+    path = table(tmp_path / "p.tsv", clips=24)
+    assert main(["report", str(path), "--draws", "100"]) == 0
+    counts = {n: sum(line.split("\t")[2] == n for line in path.read_text().splitlines()) for n in NAMES}
+    rare = ", ".join(f"{name} ({count})" for name, count in counts.items() if count <= 10)
+    assert rare
+    said = f"Few clips of {rare}: intervals of what averages over labels are rather too narrow.\n"
+    assert said in capsys.readouterr().out
+
+
 def test_robustness_beside_a_run(tmp_path):
     path = table(tmp_path / "run" / "test.tsv")
     lines = [
