@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,6 +82,7 @@ def load(
             if modality in streams and streams[modality].form != "features":
                 streams[modality] = replace(streams[modality], encoder=encoder)
         labels = label_space(reading)
+        _check_weights(streams, str(path))
         model = models.build_model(
             state["cfg"].model, _StandIn(streams, labels, int(reading["outputs"]), bool(reading["windows"]))
         )
@@ -180,6 +182,21 @@ def _check_device(device: str) -> None:
             found=repr(device),
             remedy="write one of them",
         )
+
+
+def _check_weights(streams: Mapping[str, StreamSpec], where: str) -> None:
+    """Published encoders are read from where they were in the training."""
+    for modality, spec in streams.items():
+        name, _, paths = spec.encoder.partition(":")
+        for path in paths.split("+") if spec.form != "features" else ():
+            kept = path.rpartition("@")[0] or path
+            if os.sep in path and not (os.path.exists(path) or os.path.exists(kept)):
+                raise InputError.of(
+                    where=where,
+                    expected=f"the weights of its {modality} encoder {name} where they were in the training",
+                    found=f"no {kept}",
+                    remedy=f"say where they are with --encoder {modality}={name}:PATH",
+                )
 
 
 def _checked_encoders(encoders: Mapping[str, str]) -> dict[str, str]:

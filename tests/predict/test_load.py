@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from mmer_fairseq import load
 from mmer_fairseq.cli.main import main
@@ -119,3 +120,15 @@ def test_another_encoder_than_the_features(made, extracted):
         "--encoder audio=mel_pieces:power: expected the encoder that made the features 'mel' (mel_pieces, "
     )
     assert str(error.value).endswith("Name the weights that mmer extract was given.")
+
+
+def test_weights_of_an_encoder_have_moved(small, tmp_path):
+    state = torch.load(small, weights_only=True)
+    state["task_state"]["streams"]["audio"]["encoder"] = "wav2vec2:/gone/model.pt@4"
+    torch.save(state, tmp_path / "moved.pt")
+    with pytest.raises(InputError) as error:
+        load(tmp_path / "moved.pt")
+    assert str(error.value) == (
+        f"{tmp_path}/moved.pt: expected the weights of its audio encoder wav2vec2 where they were in the training; found "
+        "no /gone/model.pt. Say where they are with --encoder audio=wav2vec2:PATH."
+    )
