@@ -255,7 +255,7 @@ def _glossary(results: Results) -> str:
         "<p>Intervals: bootstrap standard error, Student's t, on the scale of Wilson's interval for shares and "
         f"Fisher's z for correlations{', of the logarithm for errors' if scale else ''}. Test: random signs of what "
         f"each {results.units.name[:-1]} adds to the difference, mid-p. Simulations in the tests of mmer_fairseq "
-        "find 93–97 % coverage and 4–6 % false alarms.</p>"
+        "find 93–97 % coverage and 4–6 % false alarms for accuracy, UAR, weighted F1 and CCC on 100 to 300 clips.</p>"
     )
     runs = "".join(
         f"<dt>{escape(o.name)}</dt><dd>"
