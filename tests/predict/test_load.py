@@ -129,6 +129,6 @@ def test_weights_of_an_encoder_have_moved(small, tmp_path):
     with pytest.raises(InputError) as error:
         load(tmp_path / "moved.pt")
     assert str(error.value) == (
-        f"{tmp_path}/moved.pt: expected the weights of its audio encoder wav2vec2 where they were in the training; found "
-        "no /gone/model.pt. Say where they are with --encoder audio=wav2vec2:PATH."
+        f"{tmp_path}/moved.pt: expected the weights of its audio encoder wav2vec2 where they were in the training; "
+        "found no /gone/model.pt. Say where they are with --encoder audio=wav2vec2:PATH."
     )
