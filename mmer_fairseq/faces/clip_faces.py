@@ -57,12 +57,15 @@ class Task:
         folder: where its crops go.
         rate: pictures a second, in Hz.
         picture_rate: that the numbers count, where its video is a folder of pictures.
+        side: ``left`` or ``right``: faces whose middle is in the other half of the picture are another person's; '': all
+            may be the clip's.
     """
 
     clip: Clip
     folder: Path
     rate: float
     picture_rate: float
+    side: str = ""
 
     @property
     def source(self) -> dict[str, Any]:
@@ -71,7 +74,8 @@ class Task:
         if not is_picture_folder(path):
             start, end = self.clip.start, self.clip.end
         size = os.path.getsize(path) if os.path.isfile(path) else 0
-        return {"video": os.path.basename(path), "bytes": size, "start": start, "end": end, "rate": self.rate}
+        told = {"video": os.path.basename(path), "bytes": size, "start": start, "end": end, "rate": self.rate}
+        return {**told, "side": self.side} if self.side else told
 
 
 def find(task: Task, settings: Settings, detector: Detector) -> tuple[list[Moment], dict[int, bytes]]:
@@ -96,9 +100,14 @@ def find(task: Task, settings: Settings, detector: Detector) -> tuple[list[Momen
                 where = region(box, settings.margin, settings.size, width, height)
                 return as_jpeg(cut(picture, where, settings.size))
 
+            height, width = picture.shape[:2]
+            middle = centre_box(width, height, task.side)
+            if task.side:
+                whole = settings.detector == "centre"
+                faces = [Face(middle, 1.0)] if whole else on_side(faces, task.side, width)
             follower.step(number, faces, crop)
             if settings.fallback == "centre":
-                box = centre_box(picture.shape[1], picture.shape[0])
+                box = middle
                 fallbacks[number] = box, crop(box)
     chosen = follower.chosen()
     moments, crops = [], {}
@@ -115,6 +124,13 @@ def find(task: Task, settings: Settings, detector: Detector) -> tuple[list[Momen
         else:
             moments.append(Moment(k, NONE))
     return moments, crops
+
+
+def on_side(faces: list[Face], side: str, width: int) -> list[Face]:
+    """The faces whose middle is in that half of a picture ('': all)."""
+    if not side:
+        return faces
+    return [face for face in faces if (face.box[0] + face.box[2] < width) == (side == "left")]
 
 
 def pictures(task: Task) -> Iterator[list[np.ndarray]]:

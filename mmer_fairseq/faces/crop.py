@@ -75,10 +75,14 @@ def _shares(length: int, size: int) -> np.ndarray:
     return np.clip(np.minimum(begin + step, pixel + 1) - np.maximum(begin, pixel), 0.0, None) / step
 
 
-def centre_box(width: int, height: int) -> Box:
-    """The square in the middle, half as wide as the shorter side of the picture."""
+def centre_box(width: int, height: int, half: str = "") -> Box:
+    """The square in the middle of the picture, or of its left or right half; half as wide as the shorter side."""
+    whole, begin = width, 0
+    if half:
+        width = max(1, whole // 2)
+        begin = whole - width if half == "right" else 0
     side = max(1, round(_CENTRE * min(width, height)))
-    x0, y0 = (width - side) // 2, (height - side) // 2
+    x0, y0 = begin + (width - side) // 2, (height - side) // 2
     return float(x0), float(y0), float(x0 + side), float(y0 + side)
 
 

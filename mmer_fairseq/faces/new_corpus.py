@@ -20,6 +20,8 @@ from mmer_fairseq.corpus.write import write_corpus, writing
 from mmer_fairseq.corpus.yamlfile import parse_yaml
 from mmer_fairseq.errors import InputError
 
+#: Column that nothing else reads: the half of the picture that shows the clip's speaker, and what it may say.
+SIDE, SIDES = "side", ("", "left", "right")
 # Trained on the texts of a corpus, and looked for in its folder.
 _BESIDE = ("tokenizer.model",)
 
@@ -77,6 +79,32 @@ class Source:
         """Frames a second, in Hz, that the numbers of the clip's pictures count, if its video is a folder of them."""
         traces = (space for space in self.corpus.description.labels.values() if space.kind == "trace")
         return clip.rate or next((space.rate for space in traces), RawOptions.picture_rate)
+
+    def sides(self) -> dict[str, str]:
+        """Clip id → half of the picture that shows its speaker, where the column 'side' says so.
+
+        Raises:
+            InputError: it says something else than left or right.
+        """
+        found: dict[str, str] = {}
+        if SIDE not in self.corpus.description.other_columns:
+            return found
+        for split in self.splits:
+            path = self.corpus.directory / f"{split}.tsv"
+            table = parse_table(
+                read_utf8(path, "a split file", stop) or "", path, stop, known=self.corpus.description.columns
+            )
+            for line, cells in table.rows if table is not None else ():
+                side = cells.get(SIDE, "")
+                if side not in SIDES:
+                    raise InputError.of(
+                        where=f"{path}:{line}",
+                        expected=f"left or right in column '{SIDE}', the half that shows the speaker, or nothing",
+                        found=repr(side),
+                        remedy="correct it, or give the column another name",
+                    )
+                found[cells["id"]] = side
+        return found
 
     @property
     def unwanted_columns(self) -> set[str]:

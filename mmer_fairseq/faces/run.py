@@ -6,7 +6,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -108,7 +108,11 @@ def find_faces(
         )
     folder = target / FOLDER
     names = folder_names(clip.id for clip in clips)
-    tasks = [task_of(clip, folder / names[clip.id], source, settings) for clip in clips]
+    sides = source.sides()
+    tasks = [
+        replace(task_of(clip, folder / names[clip.id], source, settings), side=sides.get(clip.id, ""))
+        for clip in clips
+    ]
     with alone(folder):
         settle(folder, settings)
         outcome = Outcome(target, len(tasks))

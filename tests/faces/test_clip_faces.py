@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,6 +92,25 @@ def test_the_box_is_in_pixels_of_the_film_whatever_the_detector_gets(tmp_path, f
     assert kinds(whole) == kinds(smaller)
     assert whole[0].box == pytest.approx((10, 20, 34, 44), abs=1)
     assert smaller[0].box == pytest.approx((10, 20, 34, 44), abs=3)
+
+
+@pytest.mark.parametrize(("side", "seen"), [("left", {"red"}), ("right", {"green"}), ("", {"red"})])
+def test_the_half_of_the_picture_that_shows_the_speaker(tmp_path, film, squares, kit, side, seen):
+    given = replace(task(tmp_path, film), side=side)
+    moments, crops = find(given, kit.settings(), DETECTORS["squares"].build(20, "cpu"))
+    assert {colour(crops[moment.number]) for moment in moments if moment.how == "found"} == seen
+    middle = 128 / 2
+    for moment in moments:
+        if moment.how == "found" and side:
+            assert (moment.box[0] + moment.box[2] < 2 * middle) == (side == "left")
+    assert given.source.get("side", "") == side
+
+
+@pytest.mark.parametrize(("side", "middle"), [("left", 32.0), ("right", 96.0), ("", 64.0)])
+def test_the_middle_of_a_half(tmp_path, film, kit, side, middle):
+    given = replace(task(tmp_path, film), side=side)
+    moments, _ = find(given, kit.settings(detector="centre"), DETECTORS["centre"].build(20, "cpu"))
+    assert {(moment.box[0] + moment.box[2]) / 2 for moment in moments} == {middle}
 
 
 def test_long_clips_are_read_in_parts(tmp_path, film, squares, kit):

@@ -100,6 +100,23 @@ def test_the_manifest_tells_every_moment(corpus, squares, kit):
     assert "no face found in 1 clip: empty" in shown
 
 
+def test_the_column_side_says_who_is_meant(corpus, squares, kit):
+    described = yaml.safe_load((corpus / "corpus.yaml").read_text())
+    described["other_columns"] = ["side"]
+    (corpus / "corpus.yaml").write_text(yaml.safe_dump(described))
+    file = corpus / "train.tsv"
+    header, *rows = file.read_text().splitlines()
+    file.write_text("\n".join([f"{header}\tside", *(f"{row}\tright" for row in rows)]) + "\n")
+    outcome = run(corpus, kit)
+    assert outcome.clips == 3
+    assert all(float(row["x0"]) + float(row["x1"]) > 128 for row in manifest(outcome.out) if row["x0"])
+    file.write_text("\n".join([f"{header}\tside", *(f"{row}\tup" for row in rows)]) + "\n")
+    with pytest.raises(
+        InputError, match=r"train\.tsv:2: expected left or right in column 'side', .*found 'up'"
+    ):
+        run(corpus, kit, "other")
+
+
 def test_with_a_fallback_no_clip_is_without_picture(corpus, squares, kit):
     outcome = run(corpus, kit, changes={"fallback": "centre"})
     assert outcome.without == ["empty"]

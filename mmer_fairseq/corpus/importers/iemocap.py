@@ -62,7 +62,8 @@ Read are, in DIR/Session1 … DIR/Session5:
   {FILMS}/<dialogue>.avi             video of both speakers side by side
   {SOUNDS}/<dialogue>.wav                  sound, one channel for each speaker's microphone
   {SENTENCES}/<dialogue>/<utterance>.wav   sound of one utterance
-The column 'side' says in which half of the picture the speaker is, left or right; nothing reads it.
+The column 'side' says in which half of the picture the speaker is, left or right: mmer faces
+takes the face there.
 
 The times of a clip hold for its sound and its video. With video, sound is therefore cut from {SOUNDS}; read as one
 channel, it holds both microphones. --own-microphone writes the channel of the speaker into OUT/audio (about 3 GB
