@@ -31,6 +31,7 @@ setup(
         "regex",
         "safetensors",
         "scikit-learn",
+        "scipy",
         "sentencepiece",
         "soundfile",
         "soxr",
@@ -44,7 +45,7 @@ setup(
         "wavlm": ["transformers>=4.40"],
         # tokenizers: transformers' own requirement, imported by name
         "transformers": ["transformers>=4.40", "tokenizers>=0.19"],
-        "dev": ["pytest", "pytest-xdist", "ruff", "mypy", "scipy", "types-PyYAML"],
+        "dev": ["pytest", "pytest-xdist", "ruff", "mypy", "types-PyYAML"],
     },
     entry_points={"console_scripts": ["mmer = mmer_fairseq.cli.main:main"]},
 )

@@ -57,8 +57,8 @@ class Task:
         folder: where its crops go.
         rate: pictures a second, in Hz.
         picture_rate: that the numbers count, where its video is a folder of pictures.
-        side: ``left`` or ``right``: faces whose middle is in the other half of the picture are another person's; '': all
-            may be the clip's.
+        side: ``left`` or ``right``: faces whose middle is in the other half of the picture are another person's; '':
+            all may be the clip's.
     """
 
     clip: Clip
