@@ -45,6 +45,7 @@ setup(
         "wavlm": ["transformers>=4.40"],
         # tokenizers: transformers' own requirement, imported by name
         "transformers": ["transformers>=4.40", "tokenizers>=0.19"],
+        "vad": ["webrtcvad-wheels>=2.0.11"],
         "dev": ["pytest", "pytest-xdist", "ruff", "mypy", "types-PyYAML"],
     },
     entry_points={"console_scripts": ["mmer = mmer_fairseq.cli.main:main"]},
