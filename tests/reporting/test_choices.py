@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,17 @@ def test_the_epoch_the_thresholds_and_the_weights(tmp_path):
     )
     assert [choice.what for choice in origin.chosen_on("valid")] == ["the epoch", "the thresholds"]
     assert origin.chosen_on("test") == []
+
+
+def test_classes_that_may_be_loaded_stay_so(tmp_path):
+    was = torch.serialization.get_safe_globals()
+    torch.serialization.add_safe_globals([argparse.Namespace])
+    try:
+        read_origin(checkpoint(tmp_path / "checkpoint_best.pt"))
+        assert argparse.Namespace in torch.serialization.get_safe_globals()
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(was)
 
 
 @pytest.mark.parametrize(
