@@ -108,7 +108,9 @@ def read_origin(path: Path) -> Origin:
 def _load(path: Path) -> Mapping[str, Any]:
     try:
         # what is allowed already must stay so: the context takes away all that it was given
-        new = [argparse.Namespace] if argparse.Namespace not in torch.serialization.get_safe_globals() else []
+        new: list[Any] = (
+            [argparse.Namespace] if argparse.Namespace not in torch.serialization.get_safe_globals() else []
+        )
         with torch.serialization.safe_globals(new):
             state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except OSError as error:
