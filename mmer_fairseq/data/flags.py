@@ -42,6 +42,7 @@ class StreamFlags(Protocol):
     max_sample_size: int | None
     min_sample_size: int | None
     speed_perturbation: float
+    picture_augmentation: str | None
     frame_rate: float
     frame_size: int
     max_frames: int

@@ -22,6 +22,7 @@ from mmer_fairseq.encoders.base import StreamSpec
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.statistics import mean_and_deviation
 from mmer_fairseq.features.store import FeatureStore
+from mmer_fairseq.media.augment import parse_augmentation
 from mmer_fairseq.media.folder_text import own_tokenizer
 from mmer_fairseq.media.text import GPT2BPETokenizer, SentencePieceTokenizer, Tokenizer
 
@@ -111,8 +112,8 @@ def plan_windows(flags: StreamFlags, corpus: Corpus) -> Windows | None:
     """
     if corpus.label_space.kind != "trace":
         return None
-    for name, default in (("max_sample_size", None), ("min_sample_size", None), ("speed_perturbation", 0.0)):
-        if getattr(flags, name) != default:
+    for name in ("max_sample_size", "min_sample_size", "speed_perturbation", "picture_augmentation"):
+        if getattr(flags, name):
             raise InputError.of(
                 where="--" + name.replace("_", "-"),
                 expected="labels of whole clips",
@@ -335,7 +336,14 @@ def _raw(flags: StreamFlags, modality: str, corpus: Corpus, train: str, windows:
         )
         mean, deviation = signal_statistics(corpus, train, options)
         spec = replace(spec, dim=channels, rate=rate, mean=mean, deviation=deviation)
-    raw = RawSource(modality, options, flags.max_sample_size, flags.min_sample_size, flags.speed_perturbation)
+    raw = RawSource(
+        modality,
+        options,
+        flags.max_sample_size,
+        flags.min_sample_size,
+        flags.speed_perturbation,
+        parse_augmentation(flags.picture_augmentation) if form == "frames" else None,
+    )
     source: Source | TraceSource = raw
     if windows is not None:
         subsequences = windows.subsequences

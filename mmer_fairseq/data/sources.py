@@ -14,6 +14,7 @@ from mmer_fairseq.corpus import Clip
 from mmer_fairseq.corpus.streams import RawOptions, read_stream, stream_seconds
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.store import FeatureStore
+from mmer_fairseq.media.augment import PictureAugmentation
 from mmer_fairseq.media.sound import change_speed
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class RawSource:
         min_samples: sound only; shorter waves are padded with silence up to it.
         speed_perturbation: sound only; in training, each clip is played at a speed between 1 / (1 + this) and
             1 + this, drawn anew each time.
+        augmentation: pictures only; changes them in training (None: never).
     """
 
     modality: str
@@ -41,6 +43,7 @@ class RawSource:
     max_samples: int | None = None
     min_samples: int | None = None
     speed_perturbation: float = 0.0
+    augmentation: PictureAugmentation | None = None
 
     def present(self, clip: Clip) -> bool:
         """Whether the clip has this modality as a medium."""
@@ -67,12 +70,15 @@ class RawSource:
 
         Args:
             clip: must be :meth:`present`.
-            random: draws speed and start of a wave; None leaves the speed and crops at the beginning.
+            random: draws speed and start of a wave and how pictures are changed; None leaves both as they are and
+                crops at the beginning.
 
         Returns:
             text LongTensor [T]; audio FloatTensor [samples]; video ByteTensor [T, 3, H, W]; physio FloatTensor [T, C].
         """
         stream = read_stream(clip, self.modality, self.options)
+        if self.modality == "video" and random is not None and self.augmentation is not None:
+            return self.augmentation(stream, random)
         if self.modality != "audio":
             return stream
         if random is not None and self.speed_perturbation:

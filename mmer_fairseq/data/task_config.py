@@ -97,6 +97,13 @@ class EmotionPredictionConfig(FairseqDataclass):
         default=0.0,
         metadata={"help": "play sound up to this share faster or slower in training: 0.25 for few speakers"},
     )
+    picture_augmentation: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "change pictures in training, all of a clip alike: flip,shift=0.1,colour=0.3 (mirror half of the "
+            "clips; move, zoom and stretch by up to 0.1 of the side; brightness, contrast, saturation times 0.7 to 1.3)"
+        },
+    )
     frame_rate: float = field(
         default=0.0, metadata={"help": "picture frames a second in Hz (0: the encoder's, or as stored)"}
     )

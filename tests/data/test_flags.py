@@ -19,6 +19,7 @@ FLAGS = {
     "max_sample_size": None,
     "min_sample_size": None,
     "speed_perturbation": 0.0,
+    "picture_augmentation": None,
     "frame_rate": 0.0,
     "frame_size": 0,
     "max_frames": 300,

@@ -10,6 +10,7 @@ import pytest
 
 from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.corpus.importers.arrays import Labels, import_arrays
+from mmer_fairseq.corpus.importers.toy import write_toy_corpus
 from mmer_fairseq.data.flags import RANGES, StreamFlags
 from mmer_fairseq.data.plan import plan_streams
 from mmer_fairseq.data.stream_state import stream_state
@@ -137,3 +138,12 @@ def test_bert_brings_its_own_tokens_unless_others_are_named(twelve, tmp_path):
         InputError, match="expected a sentencepiece model for the transcripts; found no such file"
     ):
         plan_streams(flags(**asked, tokenizer_model=str(tmp_path / "none.model")), corpus)
+
+
+def test_pictures_are_changed_where_pictures_are_read(tmp_path):
+    streams = plan_streams(
+        flags(modalities="audio,video", picture_augmentation="flip", sample_rate=16000, max_frames=9),
+        Corpus.load(write_toy_corpus(tmp_path / "toy", clips=10)),
+    )
+    assert streams["video"].source.augmentation.flip == 0.5
+    assert streams["audio"].source.augmentation is None

@@ -15,6 +15,7 @@ from mmer_fairseq.data.sources import RawSource, StoredSource
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.store import FeatureStore
 from mmer_fairseq.features.write import write_store
+from mmer_fairseq.media.augment import PictureAugmentation
 
 
 @pytest.fixture
@@ -85,6 +86,13 @@ def test_speed_is_drawn_anew_in_training_only(clips):
     assert 1.2 < max(lengths) <= 1.25
     again = source.read(clips[0], random=np.random.default_rng(1))
     assert torch.equal(again, source.read(clips[0], random=np.random.default_rng(1)))
+
+
+def test_pictures_are_changed_in_training_only(clips):
+    plain = RawSource("video", RawOptions()).read(clips[0], random=None)
+    source = RawSource("video", RawOptions(), augmentation=PictureAugmentation(flip=1.0))
+    assert torch.equal(source.read(clips[0], random=None), plain)
+    assert torch.equal(source.read(clips[0], random=np.random.default_rng(1)), plain.flip(-1))
 
 
 def test_speed_is_changed_before_the_crop(clips):

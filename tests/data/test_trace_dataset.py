@@ -196,7 +196,13 @@ def test_clips_whose_modality_ends_early_are_named(corpus, caplog):
 
 
 @pytest.mark.parametrize(
-    ("flag", "value"), [("max_sample_size", 100), ("min_sample_size", 1), ("speed_perturbation", 0.2)]
+    ("flag", "value"),
+    [
+        ("max_sample_size", 100),
+        ("min_sample_size", 1),
+        ("speed_perturbation", 0.2),
+        ("picture_augmentation", "flip"),
+    ],
 )
 def test_flags_of_whole_clips(corpus, flag, value):
     with pytest.raises(InputError) as error:
