@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from mmer_fairseq.cli._reading import add_reading_arguments, load_predictor
 from mmer_fairseq.errors import InputError
 
 HELP = "predict the emotion of videos, sounds and texts with a checkpoint"
@@ -24,10 +25,6 @@ or .txt of the same name beside it. Models of traces predict every step.
 
 The corpus of the training is not needed, only the weights of published encoders, where they were or where --encoder
 says. --out writes predictions.tsv, .json and .vtt (subtitles that show the emotion) and draws timeline.png."""
-
-#: Points of a trace that the picture keeps of each segment.
-_POINTS = 60
-_KEY_FRAMES = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,27 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="finds speech: level above the noise, or webrtc (pip install 'mmer_fairseq[vad]'; default if installed)",
     )
     read = parser.add_argument_group("how they are read")
-    read.add_argument("--modalities", metavar="M[,M…]", help="read these alone, the others are missing")
-    read.add_argument(
-        "--faces",
-        default="auto",
-        metavar="HOW",
-        help="cut the faces out first: mtcnn, haar, centre, none, or auto: as mmer faces did for the training corpus "
-        "(default: auto)",
-    )
-    read.add_argument(
-        "--encoder",
-        action="append",
-        default=[],
-        metavar="M=NAME:PATH",
-        help="where a published encoder's weights lie now; for stored features, what made them",
-    )
-    read.add_argument(
-        "--data",
-        metavar="DIR",
-        help="corpus, for checkpoints that do not say how they read (older, converted)",
-    )
-    read.add_argument("--device", default="cpu", metavar="NAME", help="cpu or cuda (default: cpu)")
+    add_reading_arguments(read)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -108,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         from mmer_fairseq.cli._checkpoint import writable
 
         writable(Path(args.out))
-    predictor = _load(args)
+    predictor = load_predictor(args)
     names = _folders(files)
     unread = 0
     for file in files:
@@ -136,21 +113,6 @@ def _check_single(args: argparse.Namespace, files: list[Path]) -> None:
             )
 
 
-def _load(args: argparse.Namespace) -> Any:
-    encoders = {}
-    for word in args.encoder:
-        modality, equals, encoder = word.partition("=")
-        if not equals or not encoder:
-            raise InputError.of(
-                where="--encoder", expected="MODALITY=NAME:PATH", found=repr(word), remedy="write it so"
-            )
-        encoders[modality] = encoder
-    from mmer_fairseq import load
-
-    modalities = [word.strip() for word in (args.modalities or "").split(",") if word.strip()]
-    return load(args.path, args.device, data=args.data, encoders=encoders, modalities=modalities or None)
-
-
 def _folders(files: list[Path]) -> dict[Path, str]:
     """A folder name of its own for each file."""
     names: dict[Path, str] = {}
@@ -167,6 +129,7 @@ def _folders(files: list[Path]) -> dict[Path, str]:
 def _predict(predictor: Any, file: Path, options: dict[str, Any], out: Path | None) -> None:
     from contextlib import ExitStack
 
+    from mmer_fairseq.predict.picture import light
     from mmer_fairseq.predict.write import Writer
 
     recording = predictor.open(file, **options)
@@ -183,13 +146,13 @@ def _predict(predictor: Any, file: Path, options: dict[str, Any], out: Path | No
                 bar.write(line)
             if writer is not None:
                 writer.add(segment)
-                bars.append(_light(segment, number, predictor.modalities))
+                bars.append(light(segment, number, predictor.modalities))
             bar.reach(segment.end or 0.0)
         bar.write(bar.summary())
         for note in recording.notes:
             bar.write(f"  {note}")
     if out is not None:
-        _draw(recording, bars, out, clocked)
+        _draw(recording, bars, out)
         print(out)
 
 
@@ -277,44 +240,11 @@ class _Table:
         return rows + [f"    ! {note}" for note in segment.notes]
 
 
-def _light(segment: Any, number: int, modalities: tuple[str, ...]) -> Any:
-    """What the picture needs of a segment: memory stays flat."""
-    import numpy as np
-
-    from mmer_fairseq.plots.timeline import Bar
-
-    start, end = (number, number + 1) if segment.start is None else (segment.start, segment.end)
-    trace = None
-    if segment.trace is not None:
-        every = max(1, len(segment.trace) // _POINTS)
-        times = start + np.arange(0, len(segment.trace), every) / segment.rate
-        trace = times, segment.trace[::every]
-    read = [m for m in modalities if m not in segment.missing]
-    return Bar(float(start), float(end), segment.scores, segment.label, read, trace, segment.text)
-
-
-def _draw(recording: Any, bars: list[Any], out: Path, clocked: bool) -> None:
+def _draw(recording: Any, bars: list[Any], out: Path) -> None:
     from mmer_fairseq.plots import canvas
-    from mmer_fairseq.plots.timeline import timeline_figure
-    from mmer_fairseq.predict.key_frames import key_faces, moments
+    from mmer_fairseq.predict.picture import draw
 
     if not bars:
         logging.getLogger(__name__).warning("nothing to draw: no segment was found")
         return
-    labels, faces = recording.predictor.labels, []
-    if recording.found.picture and clocked:
-        times = moments([(bar.start, bar.end) for bar in bars], recording.seconds, _KEY_FRAMES)
-        faces = key_faces(recording.path, times, recording.picture_rate)
-    figure = timeline_figure(
-        bars,
-        labels.names,
-        kind=labels.kind,
-        title=f"{recording.path.name}: predicted {labels.name}",
-        subtitle=recording.about,
-        modalities=recording.predictor.modalities,
-        faces=faces,
-        limits=labels.range,
-        clocked=clocked,
-        end=recording.seconds if clocked else float(len(bars)),
-    )
-    canvas.save(figure, out / "timeline.png")
+    canvas.save(draw(recording, bars), out / "timeline.png")

@@ -33,6 +33,8 @@ class Options:
         longest: seconds; longer recordings are cut.
         speech: detector of speech, ``auto``, ``energy`` or ``webrtc``.
         faces: cut them out first: ``auto`` (if the model was trained so), ``none``, ``mtcnn``, ``haar``, ``centre``.
+        without: modalities that the model does not get; the file is cut as if it did, so that both can be compared.
+        beside: words are looked for in a file of the same name beside it.
     """
 
     window: float = 0.0
@@ -43,6 +45,8 @@ class Options:
     longest: float = LONGEST
     speech: str = "auto"
     faces: str = "auto"
+    without: tuple[str, ...] = ()
+    beside: bool = True
 
     def __post_init__(self) -> None:
         for name in ("window", "hop", "longest"):

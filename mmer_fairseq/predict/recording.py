@@ -60,6 +60,7 @@ class Recording:
         self.seconds = self.found.seconds
         self._cues, self._words = self._read_words()
         self.missing.update({m: self._why(m) for m in predictor.sources if not self._has(m)})
+        self.missing.update({m: "left out" for m in options.without if m not in self.missing})
         if not set(predictor.sources) - set(self.missing):
             raise InputError.of(
                 where=path,
@@ -100,7 +101,7 @@ class Recording:
             return read_text(path, whole=options.whole), path.name
         if options.text is not None or "text" not in self.predictor.sources:
             return [], ""
-        other = Path(options.subtitles) if options.subtitles else beside(path)
+        other = Path(options.subtitles) if options.subtitles else beside(path) if options.beside else None
         if other is None:
             return [], ""
         if other.suffix.lower() in SUBTITLES or options.subtitles:
@@ -113,6 +114,8 @@ class Recording:
         return modality in self.found.media
 
     def _why(self, modality: str) -> str:
+        if modality == "text" and not self.options.beside:
+            return "no words and no subtitles are given"
         if modality == "text":
             return f"no subtitles are given, and {self.path.stem}.vtt, .srt or .txt is not beside the file"
         if modality == "physio":
@@ -124,7 +127,12 @@ class Recording:
     def _told_of_text(self) -> None:
         """A text without times cannot be divided among segments."""
         timeless = [cue for cue in self._cues if cue.start is None]
-        if timeless and self.found.kind == "media" and self.about != "as one clip":
+        if (
+            timeless
+            and "text" not in self.missing
+            and self.found.kind == "media"
+            and self.about != "as one clip"
+        ):
             self.missing["text"] = (
                 f"{self._words} has no times; give subtitles, or take the file as one clip with --whole"
             )

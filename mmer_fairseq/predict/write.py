@@ -25,14 +25,18 @@ class Writer:
     Args:
         folder: to write to; it is made.
         recording: that is predicted.
+        file: its name in the files (default: its path).
+        checkpoint: likewise, of the model.
 
     Raises:
         InputError: nothing can be written there.
     """
 
-    def __init__(self, folder: Path, recording: Recording) -> None:
+    def __init__(self, folder: Path, recording: Recording, file: str = "", checkpoint: str = "") -> None:
         self.folder = folder
         self.recording = recording
+        self.file = file or str(recording.path)
+        self.checkpoint = checkpoint or recording.predictor.path
         self.kind = recording.predictor.labels.kind
         self.names = list(recording.predictor.labels.names)
         self._json = folder / f".{NAME}.json.{os.getpid()}"
@@ -80,11 +84,11 @@ class Writer:
             self._put("vtt", f"\n{stamp(segment.start)} --> {stamp(segment.end)}\n{said}\n")
 
     def _about(self) -> dict[str, Any]:
-        recording, predictor = self.recording, self.recording.predictor
+        recording = self.recording
         return {
-            "file": str(recording.path),
+            "file": self.file,
             "seconds": recording.seconds,
-            "checkpoint": predictor.path,
+            "checkpoint": self.checkpoint,
             "kind": self.kind,
             "names": self.names,
             "cut": recording.about,

@@ -267,3 +267,25 @@ def test_a_dialogue_is_read_as_one(made, tmp_path):
 def test_segments_are_plain_values(predictor, talk):
     segment = predictor(talk, window=40.0)[0]
     assert json.loads(json.dumps(segment.about()))["start"] == 0.0
+
+
+def test_what_is_left_out_does_not_change_the_cuts(predictor, talk, tmp_path):
+    whole = film(tmp_path / "a.mp4", 4, np.zeros(4 * 16000))
+    words = tmp_path / "a.vtt"
+    words.write_text("WEBVTT\n\n00:00.000 --> 00:01.500\nno\n\n00:02.000 --> 00:03.000\nyes\n")
+    every = predictor(whole)
+    some = predictor.open(whole, without=("text", "audio"))
+    segments = list(some.segments())
+    assert some.missing == {"text": "left out", "audio": "left out"}
+    assert [(s.start, s.end) for s in segments] == [(s.start, s.end) for s in every]
+    assert [s.missing for s in segments] == [("text", "audio")] * 2
+    alone = predictor.clip(video=whole, start=2.0, end=3.0)
+    assert segments[1].scores == pytest.approx(alone.scores, abs=1e-6)
+    assert predictor.open(talk, without=("video",)).missing["video"] == "the file has no picture"
+
+
+def test_words_beside_a_file_can_be_passed_over(predictor, talk, tmp_path):
+    shutil.copy(talk, tmp_path / "talk.wav")
+    (tmp_path / "talk.vtt").write_text(CUES)
+    recording = predictor.open(tmp_path / "talk.wav", beside=False)
+    assert recording.missing["text"] == "no words and no subtitles are given"

@@ -1,0 +1,130 @@
+"""What a stranger's file may be: looked at before any decoder sees it, and never by its name alone.
+
+Some formats make libav open other files or addresses (playlists, ``ffconcat``, session descriptions, manifests). They
+have no signature that :mod:`mmer_fairseq.media.files` takes for a medium, so they end here; and what has one is opened
+once with the list of allowed demuxers, which libav checks before a demuxer reads a byte. libav chooses by content and
+name, which stay the same, so later openings choose the same demuxer.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mmer_fairseq.errors import InputError
+from mmer_fairseq.media import files
+from mmer_fairseq.predict.files import SUBTITLES, TEXT, Found, look
+
+MEDIA = tuple(sorted({suffix for kind in files.KINDS for suffix in kind.suffixes} - {".dat", ".gif"}))
+ACCEPTED = (*MEDIA, TEXT, *SUBTITLES)
+#: libav's names of demuxers that read nothing but the file itself.
+DEMUXERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,live_flv,asf,asf_o,ogg,mpeg,mpegts,mpegvideo,m4v,mp3,aac,amr,amrnb,"
+    "amrwb,wav,w64,flac,aiff,au,caf"
+)
+#: Pixels of a picture, at most: a small file may hold a huge one.
+PIXELS = 8192 * 8192
+#: Bytes of a text or of subtitles.
+WORDS = 5_000_000
+_HEAD = 1024
+_PATH = re.compile(r"(?<![\w./])/(?:[\w.@+-]+/)+([\w.@+-]*)")
+
+
+def shown_name(name: str) -> str:
+    """A user's file name, fit to be shown and written: no folders, no control characters."""
+    last = re.split(r"[/\\]", name)[-1]
+    clean = "".join(char for char in last if char.isprintable()).strip(". ")
+    return clean[-150:] or "upload"
+
+
+def suffix_of(name: str, accepted: tuple[str, ...] = ACCEPTED) -> str:
+    """The ending of a file's name, if it is an accepted one.
+
+    Raises:
+        InputError: it is not.
+    """
+    suffix = Path(name).suffix.lower()
+    if suffix in accepted:
+        return suffix
+    wanted = "a video, a sound, a text (.txt) or subtitles (.vtt, .srt)"
+    raise InputError.of(
+        where=shown_name(name),
+        expected=wanted if accepted is ACCEPTED else f"a file that ends in {' or '.join(accepted)}",
+        found=f"a name that ends in {suffix[:20]}" if suffix else "a name without an ending",
+        remedy="choose another file",
+    )
+
+
+def inspect(path: Path, name: str, max_minutes: float) -> Found:
+    """Look into an upload; nothing is decoded.
+
+    Args:
+        path: where it lies.
+        name: as the user calls it, for messages.
+        max_minutes: of media, at most.
+
+    Raises:
+        InputError: it is of no allowed kind, too long, or cannot be read.
+    """
+    if path.suffix in (*SUBTITLES, TEXT):
+        size = path.stat().st_size
+        if size > WORDS:
+            _refuse(name, f"at most {WORDS / 1e6:g} MB of words", f"{size / 1e6:.1f} MB")
+        return look(path, 30.0)
+    head = files.read_head(path, expected="a sound or a video")
+    kind = files.sniff(head)
+    if kind is None and not _is_m2ts(head):
+        _refuse(name, "a sound or a video, by its first bytes", "bytes of no known kind")
+    files.identify(path)  # says what a wrongly named file is
+    if kind is None or kind.medium == "container":
+        _check_demuxer(path, name)
+    found = look(path, 30.0)
+    if found.seconds > 60 * max_minutes:
+        _refuse(
+            name,
+            f"a recording of at most {max_minutes:g} minutes",
+            f"{found.seconds / 60:.1f} minutes",
+            "cut it, or start the server with a higher --max-minutes",
+        )
+    return found
+
+
+def _is_m2ts(head: bytes) -> bool:
+    """A camera's transport stream has four bytes before each packet."""
+    return head[4:5] == b"G" and head[196:197] == b"G" and head[388:389] == b"G"
+
+
+def _check_demuxer(path: Path, name: str) -> None:
+    import av
+
+    options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
+    try:
+        with av.open(f"file:{path}", options=options, metadata_errors="ignore") as container:
+            sizes = [(s.codec_context.width, s.codec_context.height) for s in container.streams.video]
+    except (av.FFmpegError, AttributeError) as error:
+        why = getattr(error, "strerror", "") or "no decoder for its pictures"
+        raise InputError.of(
+            where=name,
+            expected="a sound or a video of a common kind",
+            found=f"one that cannot be opened: '{why}'",
+            remedy="the file is damaged, truncated or of a rare kind: copy it again, or write it anew as MP4",
+        ) from error
+    for width, height in sizes:
+        if width * height > PIXELS:
+            _refuse(name, f"pictures of at most {PIXELS // 1_000_000} million pixels", f"{width} × {height}")
+
+
+def _refuse(name: str, expected: str, found: str, remedy: str = "choose another file") -> None:
+    raise InputError.of(where=name, expected=expected, found=found, remedy=remedy)
+
+
+def scrub(text: str, names: dict[str, str]) -> str:
+    """A message without this machine's folders.
+
+    Args:
+        text: that may hold paths.
+        names: path → what it is called instead.
+    """
+    for path in sorted(names, key=len, reverse=True):
+        text = text.replace(path, names[path])
+    return _PATH.sub(lambda match: match.group(1) or "…", text)
