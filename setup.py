@@ -42,11 +42,12 @@ setup(
         # requests: facenet-pytorch imports it; facenet-pytorch itself pins torch 2.2 and is installed with --no-deps
         "faces": ["opencv-python-headless>=4.5,<5", "requests"],
         "opensmile": ["opensmile>=2.5"],
+        "ray": ["ray>=2.9"],
         "wavlm": ["transformers>=4.40"],
         # tokenizers: transformers' own requirement, imported by name
         "transformers": ["transformers>=4.40", "tokenizers>=0.19"],
         "vad": ["webrtcvad-wheels>=2.0.11"],
-        "dev": ["pytest", "pytest-xdist", "ruff", "mypy", "types-PyYAML"],
+        "dev": ["pytest", "pytest-xdist", "ruff", "mypy", "types-PyYAML", "ray>=2.9"],
     },
     entry_points={"console_scripts": ["mmer = mmer_fairseq.cli.main:main"]},
 )

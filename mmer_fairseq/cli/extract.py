@@ -11,7 +11,10 @@ from mmer_fairseq.corpus.subsequences import Subsequences
 from mmer_fairseq.encoders import ENCODERS
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.extract import extract
+from mmer_fairseq.features.local_engine import LocalEngine
+from mmer_fairseq.features.ray_engine import RayEngine
 from mmer_fairseq.features.store import FeatureStore
+from mmer_fairseq.features.work import Engine
 from mmer_fairseq.media.folder_text import own_tokenizer
 from mmer_fairseq.media.text import GPT2BPETokenizer, SentencePieceTokenizer, Tokenizer
 
@@ -27,7 +30,13 @@ Traces: with --subseq-length a store holds one vector for each step of a clip's 
 there. Each picture is decoded once and each sub-sequence encoded once, however long training goes on.
 
   mmer extract data/aff-wild2 --modality video --encoder r2plus1d:kinetics400 --name r2d1 --subseq-length 32
-  fairseq-train data/aff-wild2 --features video=r2d1 --subseq-length 32 …"""
+  fairseq-train data/aff-wild2 --features video=r2d1 --subseq-length 32 …
+
+Several machines: --engine ray spreads the work over a Ray cluster (pip install 'mmer_fairseq[ray]'). The corpus and the
+encoder lie on a disk that all machines have under the same path.
+
+  ray start --head --port 6379    # on one machine; on each other: ray start --address=HEAD:6379
+  mmer extract data/toy --modality audio --encoder wav2vec:w2v.pt --name wav2vec --engine ray --ray-address auto"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +55,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_whole,
         default=0,
         metavar="N",
-        help="processes, each with one thread and a copy of the encoder (default: one a core, at most 4)",
+        help="processes, each with one thread and a copy of the encoder (default: one a core, at most 4; in a Ray "
+        "cluster: as many as there is room for)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="who encodes: processes of this machine, or a Ray cluster; the store is the same (default: local)",
+    )
+    parser.add_argument(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="of the cluster for --engine ray: auto or HOST:PORT (default: $RAY_ADDRESS, else a Ray of its own with "
+        "--workers workers)",
     )
     parser.add_argument(
         "--batch-size", type=_whole, default=8, metavar="N", help="clips at once (default: 8)"
@@ -111,14 +133,29 @@ def run(args: argparse.Namespace) -> int:
         options=options,
         splits=args.splits.split(",") if args.splits else None,
         dtype=args.dtype,
-        workers=args.workers or min(os.cpu_count() or 1, 4),
         batch_size=max(args.batch_size, 1),
         device=args.device,
         skip_bad=args.skip_bad,
         subsequences=Subsequences(args.subseq_length, max(args.dilation, 1)) if args.subseq_length else None,
+        engine=_engine(args),
     )
     print(summary(FeatureStore.open(path)))
     return 0
+
+
+def _engine(args: argparse.Namespace) -> Engine:
+    workers = args.workers or min(os.cpu_count() or 1, 4)
+    if args.engine == "local":
+        if args.ray_address:
+            raise InputError.of(
+                where="--ray-address",
+                expected="--engine ray with it",
+                found="--engine local",
+                remedy="write both, or neither",
+            )
+        return LocalEngine(workers)
+    address = args.ray_address or os.environ.get("RAY_ADDRESS", "")
+    return RayEngine(args.workers if address else workers, address)
 
 
 def summary(store: FeatureStore) -> str:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from mmer_fairseq.corpus import Clip, Corpus, register_features
@@ -19,9 +18,10 @@ from mmer_fairseq.corpus.subsequences import Subsequences
 from mmer_fairseq.encoders import ENCODERS, Encoder, StreamSpec, build_encoder, parse_spec
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.index import INDEX, Made, read_header, shard_name, write_index
+from mmer_fairseq.features.local_engine import LocalEngine
 from mmer_fairseq.features.plan import Plan, alone
 from mmer_fairseq.features.store import FeatureStore
-from mmer_fairseq.features.work import Job, work_here, work_in_processes
+from mmer_fairseq.features.work import Engine, Job
 from mmer_fairseq.features.write import check_dtype, check_id
 
 logger = logging.getLogger(__name__)
@@ -45,11 +45,12 @@ def extract(
     skip_bad: int = 0,
     progress: bool = True,
     subsequences: Subsequences | None = None,
+    engine: Engine | None = None,
 ) -> Path:
     """Encode every clip that has the modality as a medium, and register the store with the corpus.
 
     A killed run goes on where it stopped when it is started again: finished shards are never computed twice.
-    The content does not depend on the number of workers. A finished store is left as it is.
+    The content does not depend on the number of workers, nor on the engine. A finished store is left as it is.
 
     Args:
         corpus: the data set.
@@ -66,6 +67,7 @@ def extract(
         progress: show a bar.
         subsequences: store one vector for each step of a clip's trace, of the sub-sequence that ends there; the label
             space of ``corpus`` is one of traces. None: clips are encoded whole.
+        engine: who makes the shards (default: ``workers`` processes of this machine).
 
     Returns:
         Folder of the store.
@@ -75,7 +77,8 @@ def extract(
             than ``skip_bad`` are; the folder holds a store made otherwise.
     """
     check_dtype(dtype)
-    _check_device(device)
+    engine = LocalEngine(workers) if engine is None else engine
+    engine.check_device(device)
     _check_name(name)
     job, built = _prepare(
         corpus, modality, encoder, name, options, splits, dtype, batch_size, device, subsequences
@@ -85,14 +88,14 @@ def extract(
         plan.settle()
         plan.clear_partial()
         if not (plan.folder / INDEX).exists():
-            _make(job, built, workers, skip_bad, progress)
+            _make(job, built, engine, skip_bad, progress)
             write_index(plan.folder, plan.made, len(plan.shards))
     FeatureStore.open(plan.folder)  # an old store that was damaged since is not registered
     register_features(corpus.directory, name=name, path=plan.folder, modality=modality)
     return plan.folder
 
 
-def _make(job: Job, encoder: Encoder, workers: int, skip_bad: int, progress: bool) -> None:
+def _make(job: Job, encoder: Encoder, engine: Engine, skip_bad: int, progress: bool) -> None:
     """Make the shards that are not there yet."""
     plan = job.plan
     todo, there, skipped = [], 0, {}
@@ -132,10 +135,8 @@ def _make(job: Job, encoder: Encoder, workers: int, skip_bad: int, progress: boo
 
     with bar:
         _check_skipped(skipped, skip_bad, plan)
-        if min(workers, len(todo)) > 1:
-            work_in_processes(job, todo, min(workers, len(todo)), encoder, report)
-        else:
-            work_here(job, todo, encoder.to(job.device), report)
+        if todo:
+            engine.make(job, todo, encoder, report)
     if len(skipped) == len(plan.clips):
         raise InputError.of(
             where=plan.folder,
@@ -309,20 +310,6 @@ def _clips(
             remedy="choose a modality that the corpus has",
         )
     return list(found.values())
-
-
-def _check_device(device: str) -> None:
-    try:
-        usable = torch.device(device).type != "cuda" or torch.cuda.is_available()
-    except RuntimeError:
-        usable = False
-    if not usable:
-        raise InputError.of(
-            where="--device",
-            expected="a device of this machine ('cpu'" + (", 'cuda')" if torch.cuda.is_available() else ")"),
-            found=repr(device),
-            remedy="write one of them",
-        )
 
 
 def _check_name(name: str) -> None:

@@ -1,18 +1,16 @@
-"""The work of an extraction: media → encoder → one shard, in this process or in several."""
+"""The work of an extraction: media → encoder → one shard; and what an engine is, which has shards made.
+
+Engines differ only in who makes a shard. What is in it is decided here: the clips, their batches, and that every
+process computes on one thread.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import queue
-import signal
-import threading
+import contextlib
 import traceback
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import connection
-from typing import Any, Callable
+from typing import Any, Callable, Protocol
 
 import numpy as np
 import torch
@@ -59,6 +57,62 @@ class Job:
     def encoder(self) -> Encoder:
         """The encoder, frozen, on its device."""
         return build_encoder(self.spec, self.plan.made.dim).freeze().to(self.device)
+
+
+class Engine(Protocol):
+    """Who makes the shards."""
+
+    def check_device(self, device: str) -> None:
+        """Refuse a device that the workers cannot have (InputError)."""
+
+    def make(self, job: Job, numbers: Sequence[int], encoder: Encoder, report: Report) -> None:
+        """Make shards, each once, in any order, and pass on what is reported of them.
+
+        Args:
+            job: all shards.
+            numbers: of the shards to make, at least one.
+            encoder: of the job, on the CPU, for workers that can share it.
+            report: called in this process.
+
+        Raises:
+            InputError: a worker met one, or died.
+        """
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, as all processes of an extraction do: several may round sums otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def failures_reported(report: Report) -> Iterator[None]:
+    """In a worker: what ends it reaches the other side as a report, as errors do not travel whole."""
+    try:
+        yield
+    except InputError as error:
+        report("input error", str(error))
+    except Exception:
+        report("crash", traceback.format_exc())
+
+
+def passed_on(kind: str, about: Any, report: Report) -> None:
+    """Hand a worker's report on; a failure is raised here.
+
+    Raises:
+        InputError: the worker met one.
+        RuntimeError: it met anything else, with its traceback.
+    """
+    if kind == "input error":
+        raise InputError(about)
+    if kind == "crash":
+        raise RuntimeError(f"a worker of the extraction failed\n{about}")
+    report(kind, about)
 
 
 def make_shard(job: Job, number: int, encoder: Encoder, report: Report) -> None:
@@ -159,96 +213,3 @@ def _encode(
         ) from error
     for (clip, _), vectors, length in zip(streams, y.cpu(), steps.tolist()):
         yield clip, vectors[:length]
-
-
-def work_here(job: Job, numbers: Sequence[int], encoder: Encoder, report: Report) -> None:
-    """Make shards in this process, on one thread as the workers do: several may round sums otherwise."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        for number in numbers:
-            make_shard(job, number, encoder, report)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def start_method(device: str) -> str:
-    """Forked workers share the encoder and start at once, as torch's data loaders do; a GPU forbids it."""
-    return "fork" if torch.device(device).type == "cpu" and not torch.cuda.is_initialized() else "spawn"
-
-
-def work_in_processes(
-    job: Job, numbers: Sequence[int], workers: int, encoder: Encoder, report: Report
-) -> None:
-    """Make shards in several processes, each taking the next one that nobody has begun.
-
-    Raises:
-        InputError: a worker met one, or died.
-    """
-    context: Any = multiprocessing.get_context(start_method(job.device))
-    shared = encoder if context.get_start_method() == "fork" else None
-    todo, news = context.Queue(), context.Queue()
-    arguments = (job, shared, todo, news)
-    processes = [context.Process(target=_worker, args=arguments, daemon=True) for _ in range(workers)]
-    try:
-        with (
-            warnings.catch_warnings()
-        ):  # Python warns of forks beside threads: ours hold no locks of the workers
-            warnings.simplefilter("ignore", DeprecationWarning)
-            for process in processes:
-                process.start()
-        for number in [*numbers, *[None] * workers]:
-            todo.put(number)
-        left = len(numbers)
-        while left:
-            try:
-                kind, about = news.get(timeout=1.0)
-            except queue.Empty:
-                _check_alive(processes, job)
-                continue
-            if kind == "input error":
-                raise InputError(about)
-            if kind == "crash":
-                raise RuntimeError(f"a worker of the extraction failed\n{about}")
-            left -= kind == "shard"
-            report(kind, about)
-        for process in processes:
-            process.join()
-    finally:
-        for process in processes:
-            process.terminate()
-        todo.cancel_join_thread()
-
-
-def _check_alive(processes: Sequence[Any], job: Job) -> None:
-    for process in processes:
-        if process.exitcode not in (None, 0):
-            how = f"signal {-process.exitcode}" if process.exitcode < 0 else f"status {process.exitcode}"
-            raise InputError.of(
-                where=job.plan.folder,
-                expected="all workers to live until the end",
-                found=f"one that was ended by {how} (signal 9 often means: out of memory)",
-                remedy="run it again, with fewer --workers; what is finished is kept",
-            )
-
-
-def _worker(job: Job, encoder: Encoder | None, todo: Any, news: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends us
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
-    try:
-        encoder = encoder or job.encoder()
-        for number in iter(todo.get, None):
-            make_shard(job, number, encoder, lambda kind, about: news.put((kind, about)))
-    except InputError as error:
-        news.put(("input error", str(error)))
-    except Exception:
-        news.put(("crash", traceback.format_exc()))
-
-
-def _end_with_parent() -> None:
-    """A parent killed outright cannot end its workers, and they must not go on behind the next run's back."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    connection.wait([parent.sentinel])
-    os._exit(1)

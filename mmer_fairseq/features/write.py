@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -81,7 +82,8 @@ def save_shard(
     ours: dict[str, Any] = {"made": asdict(made), "crc32": crcs, "skipped": dict(skipped)}
     # one key only: safetensors writes several in no fixed order, and equal stores shall be equal files
     content = save(dict(clips), metadata={"mmer": json.dumps(ours, sort_keys=True)})
-    partial = folder / f".{shard_name(number)}.{os.getpid()}"
+    # processes of several machines may have one number
+    partial = folder / f".{shard_name(number)}.{socket.gethostname()}.{os.getpid()}"
     with writing(folder / shard_name(number)), open(partial, "wb") as file:
         file.write(content)
         file.flush()

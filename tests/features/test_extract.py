@@ -23,7 +23,7 @@ from mmer_fairseq.corpus.check import check
 from mmer_fairseq.corpus.streams import RawOptions, read_stream
 from mmer_fairseq.encoders import StreamEncoders, StreamSpec
 from mmer_fairseq.errors import InputError
-from mmer_fairseq.features import work
+from mmer_fairseq.features import local_engine
 from mmer_fairseq.features.extract import extract
 from mmer_fairseq.features.plan import alone
 from mmer_fairseq.features.store import FeatureStore
@@ -92,7 +92,7 @@ def test_registered_in_the_corpus(tmp_path, speech, wav2vec):
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_make_no_difference(tmp_path, speech, wav2vec, monkeypatch, method):
-    monkeypatch.setattr(work, "start_method", lambda device: method)  # spawn is for GPUs
+    monkeypatch.setattr(local_engine, "start_method", lambda device: method)  # spawn is for GPUs
     corpus = speech(tmp_path / "c", 80)
     one = run(corpus, wav2vec, name="one")
     two = run(corpus, wav2vec, name="two", workers=2)
@@ -318,7 +318,7 @@ def test_no_clip_can_be_read(tmp_path, speech, wav2vec):
 
 def test_dead_worker_is_noticed(tmp_path, speech, wav2vec, monkeypatch):
     corpus = speech(tmp_path / "c", 40)
-    monkeypatch.setattr(work, "_worker", _dies)
+    monkeypatch.setattr(local_engine, "_worker", _dies)
     with pytest.raises(
         InputError, match=r"expected all workers to live .*ended by signal 9 .*fewer --workers"
     ):
