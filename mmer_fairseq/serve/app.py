@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from mmer_fairseq.errors import InputError
@@ -25,6 +24,7 @@ from mmer_fairseq.serve import model, safety
 from mmer_fairseq.serve.guard import Guard
 from mmer_fairseq.serve.playing import media_type, repack
 from mmer_fairseq.serve.settings import Settings
+from mmer_fairseq.serve.telling import Telling
 from mmer_fairseq.serve.uploads import FullError, Upload, Uploads
 from mmer_fairseq.serve.work import Run, Work
 
@@ -35,10 +35,11 @@ _STATIC = Path(__file__).parent / "static"
 _PAGES = {
     "": ("index.html", "text/html; charset=utf-8"),
     "style.css": ("style.css", "text/css; charset=utf-8"),
-    "app.js": ("app.js", "text/javascript; charset=utf-8"),
-    "timeline.js": ("timeline.js", "text/javascript; charset=utf-8"),
-    "recorder.js": ("recorder.js", "text/javascript; charset=utf-8"),
     "icon.svg": ("icon.svg", "image/svg+xml"),
+    **{
+        f"{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
+        for name in ("app", "net", "panels", "player", "recorder", "scores", "timeline", "words")
+    },
 }
 _TABLES = {
     "tsv": "text/tab-separated-values; charset=utf-8",
@@ -48,8 +49,8 @@ _TABLES = {
 }
 #: Bytes of a request that asks for a prediction.
 _ASKED = 200_000
-#: Seconds without a byte after which an upload is given up, and between signs of life.
-_STALLED, _BEAT = 60.0, 1.0
+#: Seconds without a byte after which an upload is given up.
+_STALLED = 60.0
 
 
 class Pages:
@@ -148,7 +149,7 @@ class Pages:
             run = Run(upload, wish)
             upload.keep(wish, run)
             self.work.add(run)
-        return _Telling(self.work, run)
+        return Telling(self.work, run)
 
     async def media(self, request: Request) -> Response:
         """The file itself, or the parts of it that a player asks for."""
@@ -211,52 +212,6 @@ class Pages:
         except InputError as error:
             raise InputError(upload.plainly(str(error))) from error
         return found
-
-
-class _Telling(StreamingResponse):
-    """Events of a run as they come, a JSON object a line; whoever goes away stops the run."""
-
-    def __init__(self, work: Work, run: Run) -> None:
-        self.work, self.run, self.news = work, run, asyncio.Event()
-        super().__init__(self._lines(), media_type="application/x-ndjson")
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        loop = asyncio.get_running_loop()
-
-        def told() -> None:
-            with contextlib.suppress(RuntimeError):  # the server has ended
-                loop.call_soon_threadsafe(self.news.set)
-
-        self.run.listen(self, told)
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self.run.leave(self)
-
-    async def _lines(self) -> AsyncIterator[bytes]:
-        told, place = 0, -1
-        yield _line({"type": "run", "run": self.run.id})
-        while True:
-            self.news.clear()
-            ended, events = self.run.ended, self.run.events[told:]
-            for event in events:
-                yield _line(event)
-            told += len(events)
-            if ended:
-                return
-            now = self.work.place(self.run)
-            if now != place:
-                place = now
-                yield _line({"type": "queue", "before": now})
-            elif not events:
-                yield _line({"type": "beat"})  # fails if nobody is there
-            self.run.upload.touch()
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.news.wait(), _BEAT)
-
-
-def _line(event: Any) -> bytes:
-    return (json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 async def _faulty(request: Request, error: Exception) -> Response:

@@ -110,6 +110,7 @@ def build_server(
         timeout_keep_alive=30,
         h11_max_incomplete_event_size=32768,
         lifespan="on",
+        ws="none",
     )
     server: Any = uvicorn.Server(config)
     server.pages = app.state.pages

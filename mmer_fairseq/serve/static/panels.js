@@ -1,0 +1,130 @@
+// The parts around the timeline: scores of the moment, switches, what a switch changes, utterances, downloads.
+import { colour, isShare, limits, means, shown, word } from "./scores.js";
+import * as net from "./net.js";
+
+const $ = (id) => document.getElementById(id);
+
+export function make(tag, properties = {}, ...children) {
+  const { data, ...rest } = properties;
+  const element = Object.assign(document.createElement(tag), rest);
+  for (const [name, value] of Object.entries(data || {})) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+const swatch = (number) => {
+  const mark = make("span", { className: "swatch" });
+  mark.style.background = colour(number);
+  return mark;
+};
+
+export function buildLegend(model) {
+  $("legend").replaceChildren(...model.names.map((name, k) => {
+    const fill = make("i");
+    fill.style.background = colour(k);
+    return make("li", {}, swatch(k), make("span", { className: "name", textContent: name, title: name }),
+      make("span", { className: "meter" }, fill, make("b", { hidden: true })), make("span", { className: "value", textContent: "–" }));
+  }));
+}
+
+// values, before: arrays by class, or null.
+export function showNow(model, values, before, label, segments) {
+  const [low, high] = limits(model, segments);
+  const place = (value) => 100 * (value - low) / (high - low);
+  const zero = place(Math.min(Math.max(0, low), high));
+  const labels = new Set((label || "").split("|"));
+  [...$("legend").children].forEach((row, k) => {
+    const [fill, mark] = row.querySelector(".meter").children;
+    const value = values?.[k];
+    const at = value == null ? zero : place(value);
+    fill.style.left = `${Math.min(at, zero)}%`;
+    fill.style.width = `${Math.abs(at - zero)}%`;
+    mark.hidden = before?.[k] == null;
+    if (!mark.hidden) mark.style.left = `${place(before[k])}%`;
+    row.querySelector(".value").textContent = shown(model.kind, value);
+    row.classList.toggle("top", isShare(model.kind) && labels.has(model.names[k]));
+  });
+}
+
+// The switches; toggle(name) is called when one is used.
+export function showSwitches(model, missing, without, toggle) {
+  const there = model.modalities.map(({ name }) => name).filter((name) => !(name in missing) || without.includes(name));
+  const on = there.filter((name) => !without.includes(name));
+  const focused = document.activeElement?.dataset?.modality;
+  $("modalities").replaceChildren(...model.modalities.map(({ name }) => {
+    const usable = there.includes(name);
+    const isOn = on.includes(name);
+    const button = make("button", { type: "button", className: "switch", disabled: !usable, data: {
+      role: "switch", "aria-checked": String(isOn), "data-modality": name } },
+      make("span", { textContent: word(name) }), make("span", { data: { "aria-hidden": "true" } }));
+    button.addEventListener("click", () => toggle(name, isOn && on.length === 1));
+    const item = make("li", {}, button);
+    if (!usable) item.append(make("span", { className: "soft small why", textContent: `Missing: ${missing[name]}` }));
+    return item;
+  }));
+  if (focused) $("modalities").querySelector(`[data-modality=${focused}]`)?.focus();
+}
+
+function changed(model, now, before) {
+  const starts = new Map(before.map((segment, k) => [segment.start ?? k, segment]));
+  const pairs = now.map((segment, k) => [segment, starts.get(segment.start ?? k)]).filter(([, other]) => other);
+  return [pairs.filter(([one, other]) => one.label !== other.label).length, pairs.length];
+}
+
+export function showComparison(model, without, now, before, running) {
+  const table = $("compare");
+  const names = without.map((name) => word(name).toLowerCase()).join(" and ");
+  $("compare-title").textContent = without.length ? `With and without ${names}` : "With and without";
+  table.hidden = !before;
+  if (!before) {
+    $("compare-text").textContent = without.length ? "Waiting for the prediction …" : "Nothing is switched off.";
+    return;
+  }
+  const one = means(before, model.names), other = means(now, model.names);
+  if (!one || !other) {
+    table.hidden = true;
+    $("compare-text").textContent = "Nothing could be predicted yet.";
+    return;
+  }
+  const share = isShare(model.kind);
+  const differences = one.map((value, k) => other[k] - value);
+  const most = differences.reduce((best, value, k) => Math.abs(value) > Math.abs(differences[best]) ? k : best, 0);
+  const [count, of] = changed(model, now, before);
+  const size = share ? `${Math.abs(differences[most] * 100).toFixed(1)} points` : Math.abs(differences[most]).toFixed(2);
+  const labels = share ? `${count} of ${of} ${of === 1 ? "segment changes its label" : "segments change their label"}; ` : "";
+  $("compare-text").textContent = `Without ${names}: ${labels}the mean of ${model.names[most]} ${differences[most] < 0 ? "falls" : "rises"} by ${size}.`
+    + (running ? " (still predicting)" : " The dashed lines above show the result with it.");
+  table.tHead.replaceChildren(make("tr", {}, ...["Mean over the clip", "with", "without", "change"].map((text) => make("th", { scope: "col", textContent: text }))));
+  table.tBodies[0].replaceChildren(...model.names.map((name, k) => {
+    const value = differences[k], sign = value > 0 ? "+" : value < 0 ? "−" : "";
+    const size = share ? (Math.abs(value) * 100).toFixed(1) : Math.abs(value).toFixed(2);
+    const plain = (x) => share ? `${(x * 100).toFixed(1)} %` : x.toFixed(2);
+    return make("tr", {}, make("th", { scope: "row" }, swatch(k), name), make("td", { textContent: plain(one[k]) }),
+      make("td", { textContent: plain(other[k]) }), make("td", { textContent: `${sign}${size}`, className: value > 0 ? "up" : value < 0 ? "down" : "" }));
+  }));
+}
+
+// Utterances of a text; choose(k) is called when a row is used.
+export function showTable(model, segments, before, chosen, choose) {
+  const table = $("table");
+  const heads = ["Utterance", ...(isShare(model.kind) ? ["Label"] : []), ...(before ? ["Before"] : []), ...model.names];
+  table.tHead.replaceChildren(make("tr", {}, ...heads.map((text) => make("th", { scope: "col", textContent: text }))));
+  table.tBodies[0].replaceChildren(...segments.map((segment, k) => {
+    const row = make("tr", { tabIndex: 0, data: { "aria-selected": String(k === chosen) } }, make("td", { textContent: segment.text }));
+    const label = (each) => each?.label.split("|").join(", ") || "–";
+    if (isShare(model.kind)) row.append(make("td", { textContent: label(segment) }));
+    if (before) row.append(make("td", { textContent: label(before[k]) }));
+    row.append(...model.names.map((name) => make("td", { textContent: shown(model.kind, segment.scores[name]) })));
+    row.addEventListener("click", () => choose(k));
+    row.addEventListener("keydown", (event) => event.key === "Enter" && choose(k));
+    return row;
+  }));
+}
+
+const KINDS = [["tsv", "Table (TSV)"], ["json", "JSON"], ["vtt", "Subtitles (VTT)"], ["png", "Picture (PNG)"]];
+
+export function showDownloads(id, run, clocked) {
+  $("download-why").hidden = Boolean(run);
+  $("downloads").replaceChildren(...(run ? KINDS : []).filter(([kind]) => clocked || kind !== "vtt").map(([kind, text]) =>
+    make("li", {}, make("a", { href: net.result(id, run, kind), download: "", textContent: text, data: { "data-kind": kind } }))));
+}

@@ -1,0 +1,197 @@
+"""A model with fresh weights, media, and servers on free ports."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote
+
+import av
+import numpy as np
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+import mmer_fairseq
+from mmer_fairseq import load
+from mmer_fairseq.checkpoints.fairseq_form import checkpoint
+
+pytest.importorskip("starlette", reason="needs pip install 'mmer_fairseq[serve]'")
+pytest.importorskip("uvicorn", reason="needs pip install 'mmer_fairseq[serve]'")
+
+mmer_fairseq.register()
+
+from mmer_fairseq.criterions.emotion_prediction_cri import EmotionPredictionCriterionConfig  # noqa: E402
+from mmer_fairseq.models.lf import LFConfig  # noqa: E402
+from mmer_fairseq.serve.server import build_server, listen  # noqa: E402
+from mmer_fairseq.serve.settings import Settings  # noqa: E402
+from mmer_fairseq.tasks.emotion_prediction import EmotionPrediction, EmotionPredictionConfig  # noqa: E402
+
+
+def _flags(config: Any, name: str) -> dict[str, Any]:
+    return {**OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True), "_name": name}
+
+
+def _written(corpus: Path, file: Path, labels: str) -> Path:
+    config = EmotionPredictionConfig(data=str(corpus), frame_rate=5.0, frame_size=16, labels=labels)
+    task = EmotionPrediction.setup_task(config)
+    torch.manual_seed(5)
+    model = _flags(LFConfig(feature_dim=8), "lf_rnn")
+    made = task.build_model(OmegaConf.create(model))
+    for weight in made.parameters():  # fresh weights say nearly the same of everything
+        weight.data *= 4
+    parts = {
+        "model_flags": model,
+        "task_flags": {**_flags(config, "emotion_prediction"), "data": "/nowhere"},
+        "criterion_flags": _flags(EmotionPredictionCriterionConfig(), "emotion_prediction_cri"),
+    }
+    torch.save({**checkpoint(made.state_dict(), **parts), "task_state": task.state_dict()}, file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def written(twelve: Path) -> Callable[[Path, str], Path]:
+    """``written(file, labels)``: a checkpoint of a small model of text, sound and picture."""
+    return lambda file, labels: _written(twelve, file, labels)
+
+
+@pytest.fixture(scope="session")
+def small(written: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The one of four emotions."""
+    return written(tmp_path_factory.mktemp("serve") / "small.pt", "emotion")
+
+
+@pytest.fixture(scope="session")
+def predictor(small: Path) -> Any:
+    return load(small)
+
+
+def bursts(seconds: float, rate: int = 16000) -> np.ndarray:
+    """A warbling tone for two of every three seconds: float32 [samples]."""
+    time = np.arange(round(seconds * rate)) / rate
+    noise = np.random.default_rng(0).normal(size=len(time)) * 0.002
+    pitch = 220 + 110 * (time // 3 % 4)
+    speaks = time % 3 < 2
+    return (
+        noise + speaks * 0.3 * np.sin(2 * np.pi * pitch * time) * (1 + np.sin(8 * np.pi * time)) / 2
+    ).astype("f4")
+
+
+def film(
+    path: Path, seconds: int, *, sound: bool = True, rate: int = 5, size: int = 32, codec: str = "h264"
+) -> Path:
+    """A video whose colour changes every two seconds, maybe with sound at 16 kHz."""
+    heard = bursts(seconds) if sound else None
+    random = np.random.default_rng(len(path.stem))
+    with av.open(str(path), "w") as container:
+        options = {"preset": "ultrafast", "g": str(2 * rate)} if codec == "h264" else {}
+        track = container.add_stream(codec, rate=rate, options=options)
+        track.width = track.height = size
+        track.pix_fmt = "yuv420p"
+        audio = container.add_stream("aac", rate=16000, layout="mono") if heard is not None else None
+        for second in range(seconds):
+            if second % 2 == 0:
+                colour = random.integers(0, 255, 3, dtype=np.uint8)
+            for _ in range(rate):
+                picture = np.broadcast_to(colour, (size, size, 3)).copy()
+                container.mux(track.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            if audio is not None:
+                samples = (heard[second * 16000 : (second + 1) * 16000] * 32767).astype("<i2")[None]
+                frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+                frame.sample_rate, frame.pts = 16000, second * 16000
+                container.mux(audio.encode(frame))
+        container.mux(track.encode())
+        if audio is not None:
+            container.mux(audio.encode())
+    return path
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """``films(name, seconds, …)``: see :func:`film`; made once."""
+    folder = tmp_path_factory.mktemp("films")
+
+    def make(name: str, seconds: int, **options: Any) -> Path:
+        return folder / name if (folder / name).exists() else film(folder / name, seconds, **options)
+
+    return make
+
+
+@dataclass
+class Client:
+    """A running server, and a program that asks it."""
+
+    url: str
+    port: int
+    pages: Any
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> SimpleNamespace:
+        """One request; ``body`` may be bytes or a JSON value. Headers: ``_`` stands for ``-``."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, data, named)
+        answer = connection.getresponse()
+        whole = answer.read()
+        connection.close()
+        return SimpleNamespace(status=answer.status, headers=dict(answer.getheaders()), body=whole)
+
+    def upload(self, file: Path | bytes, name: str = "") -> SimpleNamespace:
+        data = file if isinstance(file, bytes) else file.read_bytes()
+        return self.ask("POST", f"/api/uploads?name={quote(name or file.name)}", data)
+
+    def take(self, file: Path | bytes, name: str = "") -> str:
+        """Upload what must be accepted; its id."""
+        answer = self.upload(file, name)
+        assert answer.status == 200, answer.body
+        return json.loads(answer.body)["id"]
+
+    def predict(self, id: str, **wish: Any) -> list[dict[str, Any]]:
+        answer = self.ask("POST", f"/api/uploads/{id}/predict", wish)
+        assert answer.status == 200, answer.body
+        return [json.loads(line) for line in answer.body.splitlines()]
+
+
+@contextmanager
+def running(predictor: Any, **limits: Any) -> Iterator[Client]:
+    sock = listen("127.0.0.1", 0)
+    server = build_server(predictor, Settings(**limits))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
+    thread.start()
+    until = time.monotonic() + 20
+    while not server.started and time.monotonic() < until:
+        time.sleep(0.01)
+    port = sock.getsockname()[1]
+    try:
+        yield Client(f"http://127.0.0.1:{port}/", port, server.pages)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        sock.close()
+        assert not thread.is_alive()
+        assert not server.pages.uploads.root.exists()
+
+
+@pytest.fixture(scope="session")
+def serving(predictor: Any) -> Callable[..., Any]:
+    """``with serving(max_mb=1) as client``: a server with these limits."""
+
+    def make(other: Any = None, **limits: Any) -> Any:
+        return running(other or predictor, **limits)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def client(serving: Any) -> Iterator[Client]:
+    """A server with the default limits."""
+    with serving() as client:
+        yield client
