@@ -41,6 +41,7 @@ ROOMS = {
         "plots",
     },
     "serve": {"predict", "plots", "media", "errors"},
+    "compare": {"corpus", "plots", "reporting", "errors"},
     "reporting": {"corpus", "media", "metrics", "plots", "errors"},
     "checkpoints": {"networks", "modules", "errors"},
     "compat": {"compat_faults", "compat_logs", "errors"},

@@ -60,6 +60,17 @@ def _add(subparsers: argparse._SubParsersAction, name: str, module: ModuleType) 
     parser.set_defaults(run_command=module.run)  # plot has a RUN of its own
 
 
+def _divide(words: list[str], command: str | None) -> tuple[list[str], list[str]]:
+    """Words of ours, and those behind ``--`` of a command that hands them on; argparse would mix them up."""
+    hands_on = command is not None and getattr(
+        importlib.import_module(commands()[command]), "HANDS_ON", False
+    )
+    if not hands_on or "--" not in words:
+        return words, []
+    place = words.index("--")
+    return words[:place], words[place + 1 :]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -69,7 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     known = commands()
     # importing all commands to run one would cost seconds
-    arguments = build_parser(words[0] if words and words[0] in known else None).parse_args(words)
+    command = words[0] if words and words[0] in known else None
+    words, behind = _divide(words, command)
+    arguments = build_parser(command).parse_args(words)
+    arguments.behind = behind
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO, stream=sys.stderr)
     logging.getLogger("fairseq").setLevel(
         logging.WARNING

@@ -122,15 +122,11 @@ def _default_split(words: list[str]) -> str:
 def _evaluate(words: list[str], folder: Path) -> None:
     """Run ``fairseq-validate``; what it says goes to a file of the run."""
     log = folder / "report-validate.txt"
-    program = Path(sys.executable).parent / words[0]
-    import mmer_fairseq
+    from mmer_fairseq.reporting.commands import startable
 
-    words = [str(Path(mmer_fairseq.__file__).parent) if word == "mmer_fairseq" else word for word in words]
     print(f"scoring {words[words.index('--path') + 1]}; the log is {log}", file=sys.stderr)
     with open(log, "w", encoding="utf-8") as file:
-        done = subprocess.run(
-            [str(program), *words[1:]], stdout=file, stderr=file, env=os.environ, check=False
-        )
+        done = subprocess.run(startable(words), stdout=file, stderr=file, env=os.environ, check=False)
     if done.returncode:
         last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
         raise InputError.of(

@@ -1,7 +1,7 @@
 """What every model here is: encoders of the streams, then a network that fuses what they give."""
 
 import logging
-from typing import Any, Collection, Dict, Optional, Tuple
+from typing import Any, ClassVar, Collection, Dict, Mapping, Optional, Tuple
 
 from fairseq.models import BaseFairseqModel
 from torch import Tensor, nn
@@ -19,6 +19,9 @@ class FusionModel(CheckedLoading, BaseFairseqModel):
     The network has ``dims`` (modality → width that it takes), ``modalities``, ``output_layers`` (names of the linear
     layers that give the outputs) and ``forward(streams, lengths)``.
     """
+
+    #: Flag → value that ``mmer compare`` trains it with where the user names none; encoders only where media are read.
+    recipe: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, encoders: StreamEncoders, network: Any) -> None:
         super().__init__()

@@ -35,6 +35,8 @@ class LFTransformerConfig(LFConfig):
 class LFRNNModel(FusionModel):
     """Encoders of the streams, then LF-RNN."""
 
+    recipe = {"lr": "5e-4"}
+
     @classmethod
     def build_model(cls, cfg: Any, task: Any) -> "LFRNNModel":
         streams = taken(task.streams, MODALITIES, "late fusion")

@@ -56,6 +56,8 @@ class MESMConfig(MME2EConfig):
 class MME2EModel(FusionModel):
     """Encoders of the streams, then MME2E."""
 
+    recipe = {"lr": "3e-4", "video_encoder": "face_pixels", "audio_encoder": "mel_pieces:log"}
+
     @classmethod
     def build_model(cls, cfg: Any, task: Any) -> "MME2EModel":
         streams = taken(task.streams, MODALITIES, "MME2E")

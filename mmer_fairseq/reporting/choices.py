@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import torch
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.reporting.measures import TITLES
 
+#: In a run's folder: what was chosen outside of the run, by comparing it with others.
+NOTED = "choices.json"
 EPOCH, THRESHOLDS = "the epoch", "the thresholds"
 
 
@@ -92,6 +95,7 @@ def read_origin(path: Path) -> Origin:
         choices.append(
             Choice("the weights of the labels in the loss", "how often each label occurs", trained_on)
         )
+    choices += _noted(path.parent / NOTED)
     seed = _part(cfg, "common").get("seed")
     return Origin(
         path,
@@ -103,6 +107,25 @@ def read_origin(path: Path) -> Origin:
         str(task_state["labels"].get("name") or ""),
         tuple(task_state.get("streams") or ()),
     )
+
+
+def note_choice(folder: Path, choice: Choice) -> None:
+    """Write beside a run what was chosen by comparing it with others, so that its report says it."""
+    (folder / NOTED).write_text(json.dumps([asdict(choice)], indent=1) + "\n", encoding="utf-8")
+
+
+def _noted(file: Path) -> list[Choice]:
+    if not file.exists():
+        return []
+    try:
+        return [Choice(**each) for each in json.loads(file.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError.of(
+            where=file,
+            expected="a list of choices: what, how, split, value",
+            found=f"{type(error).__name__}: {error}",
+            remedy="write it again with mmer compare, or remove it if nothing was tuned",
+        ) from error
 
 
 def _load(path: Path) -> Mapping[str, Any]:

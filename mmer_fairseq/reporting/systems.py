@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.reporting.choices import Origin, read_origin
+from mmer_fairseq.reporting.commands import validate
 from mmer_fairseq.reporting.scored import Scored, read_scored
 
 BEST = "checkpoint_best.pt"
@@ -125,7 +126,7 @@ def _read(
                 found="neither",
                 remedy="name the --save-dir of a training run",
             )
-        words = command(origin, split, data, predictions)
+        words = validate(origin.path, split, data or origin.data, predictions)
         if evaluate is None:
             raise InputError.of(
                 where=path,
@@ -136,13 +137,6 @@ def _read(
         evaluate(words, folder)
     older = origin is not None and predictions.stat().st_mtime < checkpoint.stat().st_mtime
     return Run(path, predictions, origin, read_scored(predictions, split), older)
-
-
-def command(origin: Origin, split: str, data: str | None, predictions: Path) -> list[str]:
-    """The words of ``fairseq-validate`` that write a run's predictions."""
-    words = ["fairseq-validate", data or origin.data, "--user-dir", "mmer_fairseq"]
-    words += ["--task", "emotion_prediction", "--path", str(origin.path), "--valid-subset", split]
-    return [*words, "--batch-size", "8", "--save-predictions", str(predictions)]
 
 
 def _same_kind(systems: list[System]) -> list[System]:

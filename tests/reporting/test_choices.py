@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmer_fairseq.errors import InputError
-from mmer_fairseq.reporting.choices import Choice, read_origin
+from mmer_fairseq.reporting.choices import Choice, note_choice, read_origin
 
 
 def checkpoint(path: Path, *, valid="valid", thresholds=None, weights=None, **dataset) -> Path:
@@ -75,3 +75,22 @@ def test_files_that_are_no_checkpoint(content, tmp_path):
         InputError, match=r"expected a checkpoint of fairseq-train with this plugin; found .+\. Move it"
     ):
         read_origin(path)
+
+
+def test_what_was_chosen_outside_of_the_run_is_read_beside_it(tmp_path):
+    tuned = Choice("the learning rate", "the highest UAR of 1e-3, 3e-4", "valid", "3e-4")
+    path = checkpoint(tmp_path / "checkpoint_last.pt")
+    note_choice(tmp_path, tuned)
+    assert read_origin(path).choices == (tuned,)
+    assert read_origin(path).chosen_on("valid") == [tuned]
+
+
+def test_a_broken_note(tmp_path):
+    path = checkpoint(tmp_path / "checkpoint_last.pt")
+    (tmp_path / "choices.json").write_text('[{"how": "?"}]')
+    with pytest.raises(InputError) as error:
+        read_origin(path)
+    assert str(error.value).startswith(
+        f"{tmp_path}/choices.json: expected a list of choices: what, how, split, value; found TypeError: "
+    )
+    assert str(error.value).endswith("Write it again with mmer compare, or remove it if nothing was tuned.")
