@@ -16,7 +16,7 @@ import pytest
 from mmer_fairseq.cli.main import main
 from mmer_fairseq.corpus.importers.arrays import Labels, import_arrays
 
-FLAGS = ["--device", "cpu", "--", "--lr", "1e-2", "--features", "audio=mine", "--num-workers", "0"]
+FLAGS = ["--device", "cpu", "--", "--features", "audio=mine", "--num-workers", "0"]
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,6 @@ def test_one_command_trains_tunes_and_reports(corpus, tmp_path, capsys):
     out = tmp_path / "out"
     words = ["compare", corpus, "--archs", "RNN=lf_rnn,lf_transformer", "--seeds", "1", "--out", str(out)]
     words += ["--with", "RNN: --max-epoch 3", "--tune-lr", "1e-2", *FLAGS, "--max-epoch", "1"]
-    words.remove("--lr")
-    words.remove("1e-2")
     assert main(words) == 0
     said = capsys.readouterr()
     assert "2 runs, " in said.err
