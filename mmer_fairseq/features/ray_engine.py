@@ -8,19 +8,17 @@ begins.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import socket
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mmer_fairseq.encoders import Encoder
 from mmer_fairseq.errors import InputError
-from mmer_fairseq.features.index import PLAN
+from mmer_fairseq.features.same_files import checked_encoder, witness
 from mmer_fairseq.features.work import Job, Report, failures_reported, make_shard, one_thread, passed_on
 
 logger = logging.getLogger(__name__)
@@ -67,7 +65,8 @@ class RayEngine:
         """See ``work.Engine``."""
         ray = _ray()
         gpus = int(job.device == "cuda")
-        with self._connected(ray):
+        running: dict[Any, int] = {}
+        with self._connected(ray), _cancelled(ray, running):
             if gpus and not ray.cluster_resources().get("GPU"):
                 raise InputError.of(
                     where="--device cuda",
@@ -77,11 +76,10 @@ class RayEngine:
                 )
             # retries are ours: Ray's own do not end where memory runs out, and do not say what they repeat
             task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=0)(_made)
-            shared = [ray.put(job), _witness(job)]
+            shared = [ray.put(job), witness(job)]
             todo, deaths = deque(numbers), Counter[int]()
-            running: dict[Any, int] = {}
             while todo or running:
-                room = self.workers or 2 * int(ray.cluster_resources().get("CPU", 1))
+                room = self.workers or max(2 * int(ray.cluster_resources().get("CPU", 0)), 1)
                 while todo and len(running) < room:
                     number = todo.popleft()
                     running[task.remote(shared, number)] = number
@@ -120,6 +118,16 @@ class RayEngine:
             yield
         finally:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _cancelled(ray: Any, running: dict[Any, int]) -> Iterator[None]:
+    """Nothing goes on behind an extraction that failed."""
+    try:
+        yield
+    finally:
+        for task in running:
+            ray.cancel(task)
 
 
 def _ray() -> Any:
@@ -167,12 +175,6 @@ def _check_deaths(job: Job, number: int, deaths: int, error: Exception) -> None:
         ) from error
 
 
-def _witness(job: Job) -> str:
-    """A medium that this machine can read, so every other one must ('': there is none, or text)."""
-    cells = (clip.media[job.plan.made.modality] for clip in job.plan.clips)
-    return next((cell for cell in cells if os.path.isabs(cell) and os.path.exists(cell)), "")
-
-
 #: Of this worker process: which job it knows, the job and its encoder, which took longest to get.
 _KNOWN: dict[Any, tuple[Job, Encoder]] = {}
 
@@ -190,37 +192,7 @@ def _made(shared: list[Any], number: int) -> list[tuple[str, Any]]:
 
             _KNOWN.clear()
             job = ray.get(shared[0])
-            _KNOWN[shared[0]] = job, _checked_encoder(job, shared[1])
+            _KNOWN[shared[0]] = job, checked_encoder(job, shared[1])
         job, encoder = _KNOWN[shared[0]]
         make_shard(job, number, encoder, report)
     return news
-
-
-def _checked_encoder(job: Job, witness: str) -> Encoder:
-    """The encoder, once this machine is known to see the same files as the one that began the extraction."""
-    plan = job.plan
-    try:
-        if json.loads((plan.folder / PLAN).read_text(encoding="utf-8")) != plan.description():
-            raise _not_shared(plan.folder, "another folder than this extraction's")
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise _not_shared(plan.folder, str(error)) from error
-    if witness and not os.path.exists(witness):
-        raise _not_shared(Path(witness), "no such file")
-    try:
-        encoder = job.encoder()
-    except InputError as error:
-        raise InputError(f"on the machine {socket.gethostname()}: {error}") from error
-    if encoder.fingerprint != plan.made.fingerprint:
-        raise _not_shared(job.spec.encoder, "another encoder (its checksum differs)")
-    return encoder
-
-
-def _not_shared(what: object, found: str) -> InputError:
-    return InputError.of(
-        where=what,
-        expected="the same on every machine of the Ray cluster, under the same path",
-        found=f"{found} on {socket.gethostname()}",
-        remedy="put the corpus, its media and the encoder on a disk that all machines share",
-    )
