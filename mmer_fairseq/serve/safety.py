@@ -79,6 +79,8 @@ def inspect(path: Path, name: str, max_minutes: float) -> Found:
     if kind is None or kind.medium == "container":
         _check_demuxer(path, name)
     found = look(path, 30.0)
+    if not found.seconds:
+        _refuse(name, "a recording of some length", "none that its packets or headers tell")
     if found.seconds > 60 * max_minutes:
         _refuse(
             name,

@@ -76,6 +76,7 @@ function open() {
   $("window-box").hidden = clip.kind !== "media" || model.windows.length < 2;
   $("forms").hidden = model.kind !== "classes" || clip.kind === "text";
   timeline.model = model;
+  form(true);
   player.open(clip);
   predict();
 }
@@ -202,6 +203,13 @@ function paint() {
   move(state.now, false);
 }
 
+function form(stacked) {
+  timeline.stacked = stacked;
+  $("form-stack").setAttribute("aria-pressed", String(stacked));
+  $("form-lines").setAttribute("aria-pressed", String(!stacked));
+  timeline.later();
+}
+
 function toggle(name, last) {
   if (last) {
     $("status").textContent = `${word(name)} is all that the model has of this clip; it stays on.`;
@@ -259,14 +267,8 @@ $("again").addEventListener("click", () => { leave(); calm(); show("start"); $("
 $("fault-close").addEventListener("click", calm);
 $("stop").addEventListener("click", () => { if (state.running) state.running.abort(); else predict(); });
 $("window").addEventListener("change", () => { state.window = Number($("window").value); predict(); });
-for (const [id, stacked] of [["form-stack", true], ["form-lines", false]]) {
-  $(id).addEventListener("click", () => {
-    timeline.stacked = stacked;
-    $("form-stack").setAttribute("aria-pressed", String(stacked));
-    $("form-lines").setAttribute("aria-pressed", String(!stacked));
-    timeline.later();
-  });
-}
+$("form-stack").addEventListener("click", () => form(true));
+$("form-lines").addEventListener("click", () => form(false));
 
 wireRecorder({ show, calm, complain, take, most: () => 60 * state.model.max_minutes });
 
@@ -303,6 +305,7 @@ async function begin() {
   $("words-help").textContent = `Words without times make the clip one piece of at most ${model.words_seconds} seconds; subtitles cut it where they do.`;
   $("words-open").hidden = $("words-again").hidden = !usable.includes("text");
   $("window").replaceChildren(...model.windows.map((seconds) => panels.make("option", { value: seconds, textContent: seconds ? `every ${seconds} s` : "automatically" })));
+  if (matchMedia("(pointer: coarse)").matches) $("drop-title").textContent = "Choose a clip";
   const why = obstacle();
   $("record-video").disabled = $("record-audio").disabled = Boolean(why);
   $("record-why").textContent = why;

@@ -42,7 +42,7 @@ export function showNow(model, values, before, label, segments) {
     mark.hidden = before?.[k] == null;
     if (!mark.hidden) mark.style.left = `${place(before[k])}%`;
     row.querySelector(".value").textContent = shown(model.kind, value);
-    row.classList.toggle("top", isShare(model.kind) && labels.has(model.names[k]));
+    row.classList.toggle("held", isShare(model.kind) && labels.has(model.names[k]));
   });
 }
 
@@ -74,10 +74,11 @@ function changed(model, now, before) {
 export function showComparison(model, without, now, before, running) {
   const table = $("compare");
   const names = without.map((name) => word(name).toLowerCase()).join(" and ");
-  $("compare-title").textContent = without.length ? `With and without ${names}` : "With and without";
+  $("compare-card").hidden = !without.length;
+  $("compare-title").textContent = `With and without ${names}`;
   table.hidden = !before;
   if (!before) {
-    $("compare-text").textContent = without.length ? "Waiting for the prediction …" : "Nothing is switched off.";
+    $("compare-text").textContent = "Waiting for the prediction …";
     return;
   }
   const one = means(before, model.names), other = means(now, model.names);
@@ -93,14 +94,14 @@ export function showComparison(model, without, now, before, running) {
   const size = share ? `${Math.abs(differences[most] * 100).toFixed(1)} points` : Math.abs(differences[most]).toFixed(2);
   const labels = share ? `${count} of ${of} ${of === 1 ? "segment changes its label" : "segments change their label"}; ` : "";
   $("compare-text").textContent = `Without ${names}: ${labels}the mean of ${model.names[most]} ${differences[most] < 0 ? "falls" : "rises"} by ${size}.`
-    + (running ? " (still predicting)" : " The dashed lines above show the result with it.");
+    + (running ? " (still predicting)" : " Faint in the timeline: the result with it.");
   table.tHead.replaceChildren(make("tr", {}, ...["Mean over the clip", "with", "without", "change"].map((text) => make("th", { scope: "col", textContent: text }))));
   table.tBodies[0].replaceChildren(...model.names.map((name, k) => {
     const value = differences[k], sign = value > 0 ? "+" : value < 0 ? "−" : "";
     const size = share ? (Math.abs(value) * 100).toFixed(1) : Math.abs(value).toFixed(2);
-    const plain = (x) => share ? `${(x * 100).toFixed(1)} %` : x.toFixed(2);
+    const plain = (x) => share ? `${(x * 100).toFixed(1)}\u00a0%` : x.toFixed(2);
     return make("tr", {}, make("th", { scope: "row" }, swatch(k), name), make("td", { textContent: plain(one[k]) }),
-      make("td", { textContent: plain(other[k]) }), make("td", { textContent: `${sign}${size}`, className: value > 0 ? "up" : value < 0 ? "down" : "" }));
+      make("td", { textContent: plain(other[k]) }), make("td", { textContent: `${sign}${size}` }));
   }));
 }
 

@@ -17,7 +17,7 @@ export function clock(seconds, tenths = false) {
 
 export const isShare = (kind) => kind === "classes" || kind === "multilabel";
 export const shown = (kind, value) => value == null ? "–"
-  : isShare(kind) ? `${Math.round(value * 100)} %` : value.toFixed(2);
+  : isShare(kind) ? `${Math.round(value * 100)}\u00a0%` : value.toFixed(2);
 
 // The segment of a moment; the last one also at its end.
 export function segmentAt(segments, time) {

@@ -1,7 +1,7 @@
 // The timeline: scores over time, what the model had, and a playhead. A slider for keyboard and screen readers.
 import { clock, colour, isShare, limits, segmentAt, valuesAt, word } from "./scores.js";
 
-const LEFT = 46, RIGHT = 10, TOP = 8, AXIS = 24, ROW = 15;
+const LEFT = 46, RIGHT = 10, TOP = 8, AXIS = 24, ROW = 15, BAND = 40;
 const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
 
 export class Timeline {
@@ -80,20 +80,28 @@ export class Timeline {
     pen.setTransform(dense, 0, 0, dense, 0, 0);
     pen.clearRect(0, 0, width, height);
     pen.font = `12px ${style.fontFamily}`;
-    this.bottom = height - AXIS - ROW * model.modalities.length - 6;
+    const stacked = this.stacked && model.kind === "classes";
+    const band = stacked && this.before ? BAND : 0; // of the earlier result
+    this.bottom = height - AXIS - ROW * model.modalities.length - 6 - band;
     this.x = (time) => LEFT + time / this.seconds * (width - LEFT - RIGHT);
     this.range = limits(model, [...this.segments, ...(this.before || [])]);
     this.y = (value) => TOP + (this.range[1] - value) / (this.range[1] - this.range[0]) * (this.bottom - TOP);
     this.drawGrid(width);
-    const stacked = this.stacked && model.kind === "classes";
     for (const segment of this.segments) if (!Object.keys(segment.scores).length) this.drawUnread(segment);
-    if (stacked) this.drawStack();
+    if (this.before && !stacked) this.drawLines(this.before, 0.55, [5, 4]);
+    if (stacked) this.drawStack(this.segments, TOP, this.bottom, true);
     else this.drawLines(this.segments, 1, []);
-    if (this.before) {
-      if (stacked) this.drawBorders(this.before);
-      else this.drawLines(this.before, 0.5, [5, 4]);
+    if (band) {
+      const top = this.bottom + AXIS;
+      pen.globalAlpha = 0.55;
+      this.drawStack(this.before, top, top + band - 6, false);
+      pen.globalAlpha = 1;
+      pen.fillStyle = this.ink.soft;
+      pen.textAlign = "right";
+      pen.textBaseline = "middle";
+      pen.fillText("all on", LEFT - 6, top + band / 2 - 3);
     }
-    this.drawRead();
+    this.drawRead(band);
     this.drawPlayhead(height);
   }
 
@@ -136,54 +144,29 @@ export class Timeline {
     this.pen.fillRect(left, TOP, width, this.bottom - TOP);
   }
 
-  drawStack() {
+  // Shares on top of each other, between two heights.
+  drawStack(segments, top, bottom, named) {
     const { pen, model } = this;
-    for (const segment of this.segments) {
+    const at = (value) => bottom - value * (bottom - top);
+    for (const segment of segments) {
       const values = valuesAt(segment, model.names, segment.start);
       if (!values) continue;
       const [left, width] = this.spans(segment);
       let floor = 0;
       values.forEach((value, k) => {
-        const top = this.y(floor + value), below = this.y(floor);
+        const high = at(floor + value), low = at(floor);
         pen.fillStyle = colour(k);
-        pen.fillRect(left, top, width, below - top);
-        if (model.names[k] === segment.label) {
-          const wide = pen.measureText(segment.label).width + 8;
-          if (wide < width && below - top > 16) {
-            pen.fillStyle = bright(colour(k)) ? "#000" : "#fff";
-            pen.textAlign = "center";
-            pen.textBaseline = "middle";
-            pen.fillText(segment.label, left + width / 2, (top + below) / 2);
-          }
-        }
+        pen.fillRect(left, high, width, low - high);
         floor += value;
+        if (!named || model.names[k] !== segment.label) return;
+        if (pen.measureText(segment.label).width + 8 < width && low - high > 16) {
+          pen.fillStyle = bright(colour(k)) ? "#000" : "#fff";
+          pen.textAlign = "center";
+          pen.textBaseline = "middle";
+          pen.fillText(segment.label, left + width / 2, (high + low) / 2);
+        }
       });
     }
-  }
-
-  // Where the classes met in the earlier result.
-  drawBorders(segments) {
-    const { pen } = this;
-    for (const [ink, offset] of [["#fff", 0], ["#000", 4]]) {
-      pen.strokeStyle = ink;
-      pen.lineWidth = 1.5;
-      pen.setLineDash([4, 4]);
-      pen.lineDashOffset = offset;
-      for (const segment of segments) {
-        const values = valuesAt(segment, this.model.names, segment.start);
-        if (!values) continue;
-        const [left, width] = this.spans(segment);
-        let floor = 0;
-        for (const value of values.slice(0, -1)) {
-          floor += value;
-          pen.beginPath();
-          pen.moveTo(left, this.y(floor));
-          pen.lineTo(left + width, this.y(floor));
-          pen.stroke();
-        }
-      }
-    }
-    pen.setLineDash([]);
   }
 
   drawLines(segments, alpha, dash) {
@@ -221,10 +204,10 @@ export class Timeline {
   }
 
   // A row a modality: filled where the model had it.
-  drawRead() {
+  drawRead(band) {
     const { pen, ink, model } = this;
     model.modalities.forEach(({ name }, row) => {
-      const y = this.bottom + AXIS + 4 + row * ROW;
+      const y = this.bottom + AXIS + band + 4 + row * ROW;
       pen.fillStyle = ink.soft;
       pen.textAlign = "right";
       pen.textBaseline = "middle";
