@@ -100,7 +100,7 @@ def _stream_state(flags: Any, corpus: Corpus, stream: Stream) -> dict[str, Any]:
 
 
 def _store_state(store: FeatureStore) -> dict[str, Any]:
-    kept = {key: store.meta[key] for key in ("encoder", "fingerprint", "dtype", "dim", "rate")}
+    kept = {key: store.meta[key] for key in ("encoder", "fingerprint", "dtype", "dim", "rate", "weights")}
     return {"name": store.name, **kept, "options": dict(store.meta["options"])}
 
 

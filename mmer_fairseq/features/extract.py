@@ -21,6 +21,7 @@ from mmer_fairseq.features.index import INDEX, Made, read_header, shard_name, wr
 from mmer_fairseq.features.local_engine import LocalEngine
 from mmer_fairseq.features.plan import Plan, alone
 from mmer_fairseq.features.store import FeatureStore
+from mmer_fairseq.features.weights import renew, to_remember
 from mmer_fairseq.features.work import Engine, Job
 from mmer_fairseq.features.write import check_dtype, check_id
 
@@ -50,7 +51,8 @@ def extract(
     """Encode every clip that has the modality as a medium, and register the store with the corpus.
 
     A killed run goes on where it stopped when it is started again: finished shards are never computed twice.
-    The content does not depend on the number of workers, nor on the engine. A finished store is left as it is.
+    The content does not depend on the number of workers, nor on the engine. A finished store is left as it is, but
+    learns where its encoder lies now if that is not where it was.
 
     Args:
         corpus: the data set.
@@ -87,9 +89,12 @@ def extract(
     with alone(plan.folder):
         plan.settle()
         plan.clear_partial()
-        if not (plan.folder / INDEX).exists():
+        weights = to_remember(job.spec.encoder, plan.root, plan.folder)
+        if (plan.folder / INDEX).exists():
+            renew(plan.folder, plan.made, len(plan.shards), weights)
+        else:
             _make(job, built, engine, skip_bad, progress)
-            write_index(plan.folder, plan.made, len(plan.shards))
+            write_index(plan.folder, plan.made, len(plan.shards), weights)
     FeatureStore.open(plan.folder)  # an old store that was damaged since is not registered
     register_features(corpus.directory, name=name, path=plan.folder, modality=modality)
     return plan.folder

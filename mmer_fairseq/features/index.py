@@ -133,8 +133,16 @@ def read_header(path: Path, made: Made) -> tuple[Shard, dict[str, str]]:
     return Shard(path.name, size, clips), skipped
 
 
-def write_index(folder: Path, made: Made, count: int) -> None:
-    """Gather the headers of shards 0 … count − 1 into ``store.json``, which makes the store complete."""
+def write_index(folder: Path, made: Made, count: int, weights: str = "") -> None:
+    """Gather the headers of shards 0 … count − 1 into ``store.json``, which makes the store complete.
+
+    Args:
+        folder: of the store.
+        made: what it holds.
+        count: of shards.
+        weights: ``NAME:PATH`` of the encoder ('': not known), see ``features.weights``. It helps to find the encoder
+            again and says nothing of the content, so shards do not carry it and stores are not compared by it.
+    """
     shards, left_out = [], {}
     for number in range(count):
         shard, skipped = read_header(folder / shard_name(number), made)
@@ -148,15 +156,17 @@ def write_index(folder: Path, made: Made, count: int) -> None:
         "made": asdict(made),
         "shards": shards,
         "skipped": left_out,
+        "weights": weights,
     }
     write_json(folder / INDEX, content)
 
 
-def read_index(folder: Path) -> tuple[Made, list[Shard], dict[str, str]]:
+def read_index(folder: Path) -> tuple[Made, list[Shard], dict[str, str], str]:
     """Read ``store.json``.
 
     Returns:
-        What the store holds, its shards, and clip id → reason for the clips that were left out.
+        What the store holds, its shards, clip id → reason for the clips that were left out, and ``NAME:PATH`` of the
+        encoder as it was written ('' in stores of earlier versions).
 
     Raises:
         InputError: no store, an unfinished one, or a damaged or foreign file.
@@ -183,6 +193,7 @@ def read_index(folder: Path) -> tuple[Made, list[Shard], dict[str, str]]:
             clips = {str(k): (int(steps), int(crc)) for k, (steps, crc) in entry["clips"].items()}
             shards.append(Shard(entry["file"], int(entry["bytes"]), clips))
         skipped = {str(k): str(v) for k, v in content["skipped"].items()}
+        weights = str(content.get("weights", ""))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _no_index(folder) from error
     except OSError as error:
@@ -194,7 +205,7 @@ def read_index(folder: Path) -> tuple[Made, list[Shard], dict[str, str]]:
             found=f"a damaged or foreign file ({error or type(error).__name__})",
             remedy=_AGAIN,
         ) from error
-    return made, shards, skipped
+    return made, shards, skipped, weights
 
 
 def _listed(keys: Iterable[str], values: Mapping[str, Any]) -> str:

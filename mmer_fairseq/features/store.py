@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.index import Made, read_header, read_index
+from mmer_fairseq.features.weights import absolute
 from mmer_fairseq.features.write import write_store
 
 __all__ = ["FeatureStore", "write_store"]
@@ -37,16 +38,22 @@ class FeatureStore:
         dim: D, their width.
         rate: vectors a second, in Hz (0: no clock).
         meta: everything that the store says about itself, with ``encoder``, ``fingerprint``, ``dtype``,
-            ``options`` (how the media were read) and ``skipped`` (clip id → why it was left out).
+            ``options`` (how the media were read), ``skipped`` (clip id → why it was left out) and ``weights``
+            (``NAME:PATH`` of the encoder, the path absolute; '' where that is not known).
     """
 
     def __init__(
-        self, path: Path, made: Made, where: dict[str, tuple[str, int, int]], skipped: dict[str, str]
+        self,
+        path: Path,
+        made: Made,
+        where: dict[str, tuple[str, int, int]],
+        skipped: dict[str, str],
+        weights: str = "",
     ) -> None:
         self.path = path
         self.name = path.name
         self.modality, self.dim, self.rate = made.modality, made.dim, float(made.rate)
-        self.meta: dict[str, Any] = {**asdict(made), "skipped": skipped}
+        self.meta: dict[str, Any] = {**asdict(made), "skipped": skipped, "weights": absolute(weights, path)}
         self._where = where  # clip id → (shard, steps, CRC-32)
         self._close()
 
@@ -58,7 +65,7 @@ class FeatureStore:
             InputError: naming the file that is missing, unfinished, truncated, damaged or foreign.
         """
         folder = Path(os.path.abspath(path))
-        made, shards, skipped = read_index(folder)
+        made, shards, skipped, weights = read_index(folder)
         where: dict[str, tuple[str, int, int]] = {}
         for shard in shards:
             found, _ = read_header(folder / shard.file, made)
@@ -70,7 +77,7 @@ class FeatureStore:
                     remedy="restore the file, or make the store again",
                 )
             where.update((clip_id, (shard.file, *about)) for clip_id, about in shard.clips.items())
-        return cls(folder, made, where, skipped)
+        return cls(folder, made, where, skipped, weights)
 
     def __contains__(self, clip_id: object) -> bool:
         return clip_id in self._where

@@ -23,6 +23,7 @@ from mmer_fairseq.encoders import ENCODERS, Encoder, StreamSpec, build_encoder, 
 from mmer_fairseq.encoders.streams import each_chunk
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.extract import FORMS
+from mmer_fairseq.features.weights import there
 from mmer_fairseq.media.folder_text import own_tokenizer
 from mmer_fairseq.media.text import GPT2BPETokenizer, Tokenizer
 
@@ -123,7 +124,7 @@ def build_source(
         state: what the checkpoint remembers of its reading, see ``data.reading``.
         windows: over traces; None: whole clips.
         trace_rate: steps a second of traces, in Hz.
-        encoder: that the user names for stored features, ``NAME:PATH`` ('': as remembered).
+        encoder: that the user names for stored features, ``NAME:PATH`` ('': as remembered, if it is there still).
         device: for encoders of stored features.
 
     Raises:
@@ -156,17 +157,37 @@ def _part(
     named: str,
     device: str,
 ) -> EncodedPart:
-    modality, name = spec.modality, store["name"]
     wanted = named or _known(store)
-    if not wanted and not store["encoder"]:
+    if wanted:
+        return _built(spec, store, windows, trace_rate, wanted, device)
+    if not store["encoder"]:
         raise CannotMakeError(
-            f"the model takes stored features ({name}) that no encoder of this package made"
+            f"the model takes stored features ({store['name']}) that no encoder of this package made"
         )
-    if not wanted:
-        raise CannotMakeError(
-            f"the model takes features of the encoder {store['encoder']} ({name}); say where its weights are with "
-            f"--encoder {modality}={store['encoder']}:PATH"
-        )
+    remembered = str(store.get("weights", ""))  # checkpoints of earlier versions have none
+    why = ""
+    if remembered and there(remembered):
+        try:
+            return _built(spec, store, windows, trace_rate, remembered, device)
+        except InputError:
+            why = ", where something else is now"
+    where = remembered.partition(":")[2]
+    raise CannotMakeError(
+        f"the model takes features of the encoder {store['encoder']} ({store['name']}); say where its weights are with "
+        f"--encoder {spec.modality}={store['encoder']}:PATH"
+        + (f" (they were at {where}{why})" if where else "")
+    )
+
+
+def _built(
+    spec: StreamSpec,
+    store: Mapping[str, Any],
+    windows: Windows | None,
+    trace_rate: float,
+    wanted: str,
+    device: str,
+) -> EncodedPart:
+    modality, name = spec.modality, store["name"]
     kind, path = parse_spec(wanted, f"--encoder {modality}")
     form = FORMS.get(modality, "")
     made = store["options"]

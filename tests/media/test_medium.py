@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mmer_fairseq.errors import InputError
-from mmer_fairseq.media.medium import open_medium
+from mmer_fairseq.media import medium as medium_room
+from mmer_fairseq.media.medium import Medium, open_medium
 
 CONTAINERS = {
     "a.mp4": {},
@@ -130,3 +131,30 @@ def test_without_pyav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     text = r"a.mp4: expected the package PyAV.*Install it: pip install av\.$"
     with pytest.raises(InputError, match=text), open_medium(tmp_path / "a.mp4"):
         pass
+
+
+def test_a_file_is_scanned_once_until_it_changes(tmp_path: Path, kit, monkeypatch):
+    scans = []
+    rewind = Medium._rewind
+    monkeypatch.setattr(Medium, "_rewind", lambda medium: scans.append(1) or rewind(medium))
+    path = kit.write_video(tmp_path / "a.ts")
+    for _ in range(3):
+        with open_medium(path) as medium:
+            assert medium.seconds == pytest.approx(2.0, abs=0.15)
+            assert len(list(medium.decode("video", 0.0))) == 50
+            assert medium._reached == pytest.approx(medium.seconds)
+    assert len(scans) == 1
+    kit.write_video(path, frames=75)
+    with open_medium(path) as medium:
+        assert medium.seconds == pytest.approx(3.0, abs=0.15)
+    assert len(scans) == 2
+
+
+def test_only_so_many_scans_are_remembered(tmp_path: Path, kit, monkeypatch):
+    monkeypatch.setattr("mmer_fairseq.media.medium._SCANNED", {})
+    monkeypatch.setattr("mmer_fairseq.media.medium._SCANNED_FILES", 2)
+    for name in ("a.ts", "b.ts", "c.ts"):
+        with open_medium(kit.write_video(tmp_path / name)):
+            pass
+    kept = [Path(path).name for path, *_ in medium_room._SCANNED]
+    assert kept == ["b.ts", "c.ts"]
