@@ -158,6 +158,7 @@ def _checked_read(original: Callable[..., Any]) -> Callable[..., Any]:
             raise
         if _is_foreign(state):
             raise _foreign(path, state)
+        _check_arch(path, state)
         if "task" in _restoring:
             flags = _restoring["flags"]
             fine_tuning = flags.reset_optimizer or path == flags.finetune_from_model
@@ -247,6 +248,19 @@ def _name_in(content: Any, section: str) -> Any:
     for key in ("cfg", section, "_name"):
         content = content.get(key) if hasattr(content, "get") else None
     return content
+
+
+def _check_arch(path: str, state: Mapping[str, Any]) -> None:
+    from fairseq.models import ARCH_MODEL_REGISTRY
+
+    name = _name_in(state, "model")
+    if name and name not in ARCH_MODEL_REGISTRY:
+        raise InputError.of(
+            where=path,
+            expected="a model that is registered",
+            found=f"'{name}', which is not",
+            remedy="name the folder of its file in the environment variable MMER_MODELS",
+        )
 
 
 def _is_original(state: Mapping[str, Any]) -> bool:

@@ -139,6 +139,30 @@ def test_files_that_are_no_checkpoint_of_ours(tmp_path, capfd, kind):
         assert str(error.value).endswith(f"Run `mmer convert --from sse-ft {path} NEW.pt`.")
 
 
+def test_a_model_whose_file_is_elsewhere(tmp_path):
+    from fairseq import checkpoint_utils
+
+    path = tmp_path / "x.pt"
+    cfg = {"task": {"_name": "emotion_prediction"}, "model": {"_name": "her_model"}}
+    history = [{"num_updates": 0, "lr_scheduler_state": {}, "optimizer_name": "Adam"}]
+    torch.save(
+        {
+            "cfg": cfg,
+            "args": None,
+            "model": {},
+            "optimizer_history": history,
+            "extra_state": {"train_iterator": {"epoch": 1}},
+        },
+        path,
+    )
+    with pytest.raises(InputError) as error:
+        checkpoint_utils.load_checkpoint_to_cpu(str(path))
+    assert str(error.value) == (
+        f"{path}: expected a model that is registered; found 'her_model', which is not. Name the folder of its file "
+        "in the environment variable MMER_MODELS."
+    )
+
+
 @pytest.mark.parametrize(("path", "found"), [(None, "nothing"), ("no.pt", "no such file"), (".", "a folder")])
 def test_validation_without_a_checkpoint(path, found, tmp_path, monkeypatch):
     from fairseq import checkpoint_utils

@@ -62,6 +62,8 @@ SMALL = {
             "frame_emotions": 3,
         },
     ),
+    # examples/own_model, which tests/models/test_own_model.py names in MMER_MODELS
+    "gated_fusion": (("text", "audio", "video"), {"width": 16}),
 }
 OURS = sorted(
     name for name, model in MODEL_REGISTRY.items() if model.__module__.startswith("mmer_fairseq.models.")
