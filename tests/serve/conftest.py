@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -195,3 +196,79 @@ def client(serving: Any) -> Iterator[Client]:
     """A server with the default limits."""
     with serving() as client:
         yield client
+
+
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+]
+SCREENS = {
+    "desktop": {"viewport": {"width": 1440, "height": 900}},
+    "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},
+}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A real Chromium without a window."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
+    found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
+    if not any(found):
+        pytest.skip("no Chromium is installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=next(filter(None, found)), args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[..., Any]]:
+    """``visit(client, "phone")``: a page in a browser of its own. No page may say an error on its console."""
+    contexts, faults = [], []
+
+    def go(client: Client, screen: str = "desktop", **options: Any) -> Any:
+        context = browser.new_context(**SCREENS[screen], **options)
+        contexts.append(context)
+        context.set_default_timeout(20_000)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on(
+            "console", lambda message: message.type in ("error", "warning") and faults.append(message.text)
+        )
+        page.goto(client.url)
+        page.wait_for_selector("html[data-ready]")
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    # the browser itself says so of every answer that refuses something
+    assert [
+        fault for fault in faults if not fault.startswith("Failed to load resource: the server responded")
+    ] == []
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """``slowly(0.3)``: so many seconds more for each segment."""
+    from mmer_fairseq.predict.recording import Recording
+
+    real = Recording.segments
+
+    def slow(seconds: float) -> None:
+        def segments(self: Any) -> Any:
+            for segment in real(self):
+                time.sleep(seconds)
+                yield segment
+
+        monkeypatch.setattr(Recording, "segments", segments)
+
+    return slow

@@ -282,19 +282,6 @@ def test_a_page_has_no_inline_script(client):
     assert "style=" not in page
 
 
-def _slow(monkeypatch, seconds):
-    from mmer_fairseq.predict.recording import Recording
-
-    real = Recording.segments
-
-    def segments(self):
-        for segment in real(self):
-            time.sleep(seconds)
-            yield segment
-
-    monkeypatch.setattr(Recording, "segments", segments)
-
-
 def _start(client, id, **wish):
     connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)
     connection.request("POST", f"/api/uploads/{id}/predict", json.dumps(wish).encode())
@@ -310,8 +297,8 @@ def _until(answer, kind):
             return event
 
 
-def test_two_users_wait_for_each_other(serving, films, monkeypatch):
-    _slow(monkeypatch, 0.15)
+def test_two_users_wait_for_each_other(serving, films, slowly):
+    slowly(0.15)
     with serving() as client:
         ids = [client.take(films(name, 12)) for name in ("a.mp4", "second.mp4")]
         one, first = _start(client, ids[0], window=2)
@@ -346,8 +333,8 @@ def test_each_gets_his_own(serving, predictor, films):
         assert client.ask("GET", f"/api/uploads/{ids[1]}/results/{run}/json").status == 404
 
 
-def test_who_goes_away_stops_the_work(serving, films, monkeypatch):
-    _slow(monkeypatch, 0.3)
+def test_who_goes_away_stops_the_work(serving, films, slowly, monkeypatch):
+    slowly(0.3)
     with serving() as client:
         id = client.take(films("a.mp4", 12))
         connection, answer = _start(client, id, window=1)
@@ -365,8 +352,8 @@ def test_who_goes_away_stops_the_work(serving, films, monkeypatch):
         assert client.predict(id, window=1)[-1]["type"] == "done"
 
 
-def test_removal_in_the_midst(serving, films, monkeypatch):
-    _slow(monkeypatch, 0.2)
+def test_removal_in_the_midst(serving, films, slowly):
+    slowly(0.2)
     with serving() as client:
         id = client.take(films("a.mp4", 12))
         connection, answer = _start(client, id, window=1)
@@ -379,8 +366,8 @@ def test_removal_in_the_midst(serving, films, monkeypatch):
         connection.close()
 
 
-def test_time_is_limited(serving, films, monkeypatch):
-    _slow(monkeypatch, 0.3)
+def test_time_is_limited(serving, films, slowly):
+    slowly(0.3)
     with serving(timeout=0.5) as client:
         events = client.predict(client.take(films("a.mp4", 12)), window=1)
         assert events[-1] == {
