@@ -17,6 +17,7 @@ setup(
     license="MIT",
     python_requires=">=3.9",
     packages=find_packages(include=["mmer_fairseq", "mmer_fairseq.*"]),
+    package_data={"mmer_fairseq.serve": ["static/*"]},
     install_requires=[
         # fairseq's last release cannot be imported on Python 3.11; fairseq-fixed is its later main branch
         'fairseq==0.12.2; python_version < "3.11"',
@@ -43,11 +44,24 @@ setup(
         "faces": ["opencv-python-headless>=4.5,<5", "requests"],
         "opensmile": ["opensmile>=2.5"],
         "ray": ["ray>=2.9"],
+        # 0.49.1: answers a player's requests for parts, and none that cost too much
+        "serve": ["starlette>=0.49.1", "uvicorn>=0.30"],
         "wavlm": ["transformers>=4.40"],
         # tokenizers: transformers' own requirement, imported by name
         "transformers": ["transformers>=4.40", "tokenizers>=0.19"],
         "vad": ["webrtcvad-wheels>=2.0.11"],
-        "dev": ["pytest", "pytest-xdist", "ruff", "mypy", "types-PyYAML", "ray>=2.9"],
+        "dev": [
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "mypy",
+            "types-PyYAML",
+            "ray>=2.9",
+            # the page's tests drive a Chromium that the machine has; they are skipped where there is none
+            "starlette>=0.49.1",
+            "uvicorn>=0.30",
+            "playwright",
+        ],
     },
     entry_points={"console_scripts": ["mmer = mmer_fairseq.cli.main:main"]},
 )

@@ -70,7 +70,6 @@ def run(args: argparse.Namespace) -> int:
         keep=args.keep,
         parallel=args.parallel,
     )
-    sock = listen(args.host, args.port)
-    predictor = load_predictor(args)
-    serve(predictor, settings, sock, args.host, args.name, args.faces)
+    with listen(args.host, args.port) as sock:
+        serve(load_predictor(args), settings, sock, args.host, args.name, args.faces)
     return 0

@@ -137,4 +137,3 @@ def serve(
         server.run(sockets=[sock])
     finally:
         server.pages.close()
-        sock.close()
