@@ -7,6 +7,7 @@ import json
 import shutil
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,38 +31,39 @@ pytest.importorskip("uvicorn", reason="needs pip install 'mmer_fairseq[serve]'")
 
 mmer_fairseq.register()
 
-from mmer_fairseq.criterions.emotion_prediction_cri import EmotionPredictionCriterionConfig  # noqa: E402
-from mmer_fairseq.models.lf import LFConfig  # noqa: E402
 from mmer_fairseq.serve.server import build_server, listen  # noqa: E402
 from mmer_fairseq.serve.settings import Settings  # noqa: E402
-from mmer_fairseq.tasks.emotion_prediction import EmotionPrediction, EmotionPredictionConfig  # noqa: E402
-
-
-def _flags(config: Any, name: str) -> dict[str, Any]:
-    return {**OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True), "_name": name}
-
-
-def _written(corpus: Path, file: Path, labels: str) -> Path:
-    config = EmotionPredictionConfig(data=str(corpus), frame_rate=5.0, frame_size=16, labels=labels)
-    task = EmotionPrediction.setup_task(config)
-    torch.manual_seed(5)
-    model = _flags(LFConfig(feature_dim=8), "lf_rnn")
-    made = task.build_model(OmegaConf.create(model))
-    for weight in made.parameters():  # fresh weights say nearly the same of everything
-        weight.data *= 4
-    parts = {
-        "model_flags": model,
-        "task_flags": {**_flags(config, "emotion_prediction"), "data": "/nowhere"},
-        "criterion_flags": _flags(EmotionPredictionCriterionConfig(), "emotion_prediction_cri"),
-    }
-    torch.save({**checkpoint(made.state_dict(), **parts), "task_state": task.state_dict()}, file)
-    return file
 
 
 @pytest.fixture(scope="session")
-def written(twelve: Path) -> Callable[[Path, str], Path]:
-    """``written(file, labels)``: a checkpoint of a small model of text, sound and picture."""
-    return lambda file, labels: _written(twelve, file, labels)
+def written(twelve: Path) -> Callable[..., Path]:
+    """``written(file, labels, arch, flags…)``: a checkpoint with fresh weights whose corpus is nowhere."""
+    from fairseq import options, tasks
+    from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+
+    small = ("lf_rnn", "--feature-dim", "8", "--frame-rate", "5", "--frame-size", "16")
+
+    def write(file: Path, labels: str, *model: str) -> Path:
+        arch, *flags = model or small
+        words = [str(twelve), "--task", "emotion_prediction", "--arch", arch, "--labels", labels, *flags]
+        words += ["--criterion", "emotion_prediction_cri"]
+        parser = options.get_training_parser()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # fairseq calls hydra in deprecated ways
+            cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, words))
+        task = tasks.setup_task(cfg.task)
+        torch.manual_seed(5)
+        made = task.build_model(cfg.model)
+        if not model:
+            for weight in made.parameters():  # fresh weights say nearly the same of everything
+                weight.data *= 4
+        plain = OmegaConf.to_container(cfg, enum_to_str=True)
+        plain["task"]["data"] = "/nowhere"
+        parts = {f"{part}_flags": plain[part] for part in ("model", "task", "criterion")}
+        torch.save({**checkpoint(made.state_dict(), **parts), "task_state": task.state_dict()}, file)
+        return file
+
+    return write
 
 
 @pytest.fixture(scope="session")

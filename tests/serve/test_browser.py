@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmer_fairseq import load
+
 DONE = "#status:has-text('Done:'):not(:has-text('to compare'))"
 
 
@@ -227,6 +229,32 @@ def test_a_text(visit, client, predictor, tmp_path, screen):
     rows[1].click()
     until(lambda: legend(page) == shares(predictor, wanted[1]))
     assert page.locator("#downloads a").count() == 3
+
+
+TRACES = (
+    "jmt_small", "--frame-size", "16", "--seq-length", "12", "--subseq-length", "3", "--dilation", "1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("screen", ["desktop", "phone"])
+def test_a_model_of_traces(visit, serving, written, films, tmp_path, screen):
+    other = load(written(tmp_path / "traces.pt", "affect", *TRACES))
+    file = films("a.mp4", 12)
+    with serving(other) as client:
+        page = visit(client, screen)
+        give(page, file)
+        fits(page)
+        assert page.is_hidden("#window-box")
+        assert page.is_hidden("#forms")
+        page.focus("#timeline")
+        for _ in range(8):
+            page.keyboard.press("ArrowRight")
+        until(lambda: abs(now(page) - 4) < 0.01)
+        trace = np.concatenate([segment.trace for segment in other(file)])
+        assert legend(page) == [f"{value:.2f}" for value in trace[40]]
+        page.click("[data-modality=audio]")
+        page.wait_for_selector("#compare-text:has-text('Faint in the timeline')")
+        assert "label" not in page.inner_text("#compare-text")
 
 
 def test_words(visit, client, predictor, films, tmp_path):

@@ -1,6 +1,7 @@
 // The page: a clip comes in, its prediction streams, player and timeline move together.
 import * as net from "./net.js";
 import * as panels from "./panels.js";
+import { calm, complain } from "./panels.js";
 import { Player } from "./player.js";
 import { obstacle, wireRecorder } from "./recorder.js";
 import { clock, segmentAt, valuesAt, word } from "./scores.js";
@@ -20,15 +21,6 @@ function show(section) {
   for (const each of SECTIONS) $(each).hidden = each !== section;
   $("again").hidden = section !== "result";
 }
-
-function complain(title, text) {
-  $("fault-title").textContent = title;
-  $("fault-text").textContent = text;
-  $("fault").hidden = false;
-  $("fault").scrollIntoView({ block: "nearest" });
-}
-
-const calm = () => { $("fault").hidden = true; };
 
 // --- a clip comes in
 
@@ -146,19 +138,11 @@ function fail(error) {
   } else complain("The prediction failed", error.message);
 }
 
-function status(result) {
-  const { start, segments, progress, done } = result;
-  const factor = (event) => event?.took > 0 && start.clocked ? ` · ${(event.done / event.took).toFixed(event.done / event.took < 10 ? 1 : 0)} × real time` : "";
-  const many = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
-  const unit = start?.clocked ? "segment" : "utterance";
-  if (done) return `Done: ${many(segments.length, unit)} in ${done.took.toFixed(1)} s${factor(done)}${start.cut ? ` · ${start.cut}` : ""}`;
-  if (result.message) return result.message;
-  if (!start && result.before) return `Waiting: ${ordinal(result.before + 1)} in the queue`;
-  if (!start || !progress) return "Predicting …";
-  return start.clocked ? `Predicting: ${clock(progress.done)} of ${clock(start.seconds)}${factor(progress)}` : `Predicting: ${many(segments.length, unit)}`;
+// For the eye always, for the ear only what is no progress.
+function say(text) {
+  if ($("status").textContent !== text) $("status").textContent = text;
+  if (!text.includes("Predicting: ") && $("said").textContent !== text) $("said").textContent = text;
 }
-
-const ordinal = (number) => `${number}${{ 1: "st", 2: "nd", 3: "rd" }[number % 100 > 10 && number % 100 < 14 ? 0 : number % 10] || "th"}`;
 
 let waiting = false;
 
@@ -176,8 +160,8 @@ function paint() {
   const { start, segments } = result;
   const active = state.running && state.active && !state.active.done ? state.active : null;
   const running = Boolean(active);
-  const said = status(result) + (active && active !== result ? ` · with everything, to compare: ${status(active)}` : "");
-  if ($("status").textContent !== said) $("status").textContent = said;
+  const said = panels.status(result) + (active && active !== result ? ` · with everything, to compare: ${panels.status(active)}` : "");
+  say(said);
   $("stop").hidden = !running && !result.message;
   $("stop").textContent = running ? "Stop" : "Predict again";
   $("progress").hidden = !running;
@@ -188,7 +172,7 @@ function paint() {
   timeline.segments = clocked ? segments : [];
   timeline.before = clocked && base ? base.segments : null;
   timeline.canvas.hidden = $("line-help").hidden = !clocked;
-  $("line-title").textContent = clocked ? "Timeline" : "Utterances";
+  $("line-title").textContent = clocked ? "Timeline" : `Utterances of ${clip.name}`;
   $("table-box").hidden = clocked;
   if (!clocked) panels.showTable(model, segments, base?.segments, state.chosen, (k) => { state.chosen = k; refresh(); });
   if (start) panels.showSwitches(model, start.missing, state.without, toggle);
@@ -198,6 +182,8 @@ function paint() {
   panels.showComparison(model, state.without, segments, base && segments.length ? base.segments : null, running);
   panels.showDownloads(clip.id, result.done && segments.length ? result.run : "", clocked);
   const notes = [...(result.done?.notes || []), ...segments.flatMap((each) => each.notes)];
+  const cuttable = !$("window-box").hidden && !state.window && start?.cut === "as one clip" && clip.seconds > 3;
+  if (result.done && cuttable) notes.unshift("The clip was read as one piece. Choose a cut above to see it change over time.");
   if (result.done && !segments.length) notes.unshift("No stretch was found that could be predicted.");
   $("notes").replaceChildren(...[...new Set(notes)].slice(0, 8).map((note) => panels.make("li", { textContent: note })));
   move(state.now, false);
@@ -212,7 +198,7 @@ function form(stacked) {
 
 function toggle(name, last) {
   if (last) {
-    $("status").textContent = `${word(name)} is all that the model has of this clip; it stays on.`;
+    say(`${word(name)} is all that the model has of this clip; it stays on.`);
     return;
   }
   calm();
@@ -297,20 +283,12 @@ async function begin() {
     complain("The page cannot start", error.message);
     return;
   }
-  const usable = model.modalities.filter(({ why }) => !why).map(({ name }) => name);
-  $("model").textContent = `${model.name} · ${model.names.join(", ")} from ${usable.map((name) => word(name).toLowerCase()).join(", ")}`;
-  $("drop-hint").textContent = `video, sound or text, up to ${model.max_bytes / 1e6} MB and ${model.max_minutes} minutes`;
-  $("privacy").textContent = `The clip stays on the computer that runs this page. It is deleted when you leave, at the latest ${model.keep} minutes after its last use.`;
-  $("file").accept = model.accepted.join(",");
-  $("words-help").textContent = `Words without times make the clip one piece of at most ${model.words_seconds} seconds; subtitles cut it where they do.`;
-  $("words-open").hidden = $("words-again").hidden = !usable.includes("text");
-  $("window").replaceChildren(...model.windows.map((seconds) => panels.make("option", { value: seconds, textContent: seconds ? `every ${seconds} s` : "automatically" })));
+  panels.showModel(model);
   if (matchMedia("(pointer: coarse)").matches) $("drop-title").textContent = "Choose a clip";
   const why = obstacle();
   $("record-video").disabled = $("record-audio").disabled = Boolean(why);
   $("record-why").textContent = why;
   $("record-why").hidden = !why;
-  panels.buildLegend(model);
   document.documentElement.dataset.ready = "yes";
 }
 

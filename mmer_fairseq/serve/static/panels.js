@@ -1,5 +1,5 @@
 // The parts around the timeline: scores of the moment, switches, what a switch changes, utterances, downloads.
-import { colour, isShare, limits, means, shown, word } from "./scores.js";
+import { clock, colour, isShare, limits, means, shown, word } from "./scores.js";
 import * as net from "./net.js";
 
 const $ = (id) => document.getElementById(id);
@@ -18,7 +18,20 @@ const swatch = (number) => {
   return mark;
 };
 
-export function buildLegend(model) {
+// What the page says of the model before a clip is given.
+export function showModel(model) {
+  const usable = model.modalities.filter(({ why }) => !why).map(({ name }) => name);
+  $("model").textContent = `${model.name} · ${model.names.join(", ")} from ${usable.map((name) => word(name).toLowerCase()).join(", ")}`;
+  $("drop-hint").textContent = `video, sound or text, up to ${model.max_bytes / 1e6} MB and ${model.max_minutes} minutes`;
+  $("privacy").textContent = `The clip stays on the computer that runs this page. It is deleted when you leave, at the latest ${model.keep} minutes after its last use.`;
+  $("file").accept = model.accepted.join(",");
+  $("words-help").textContent = `Words without times make the clip one piece of at most ${model.words_seconds} seconds; subtitles cut it where they do.`;
+  $("words-open").hidden = $("words-again").hidden = !usable.includes("text");
+  $("window").replaceChildren(...model.windows.map((seconds) => make("option", { value: seconds, textContent: seconds ? `every ${seconds} s` : "automatically" })));
+  buildLegend(model);
+}
+
+function buildLegend(model) {
   $("legend").replaceChildren(...model.names.map((name, k) => {
     const fill = make("i");
     fill.style.background = colour(k);
@@ -109,13 +122,15 @@ export function showComparison(model, without, now, before, running) {
 export function showTable(model, segments, before, chosen, choose) {
   const table = $("table");
   const heads = ["Utterance", ...(isShare(model.kind) ? ["Label"] : []), ...(before ? ["Before"] : []), ...model.names];
-  table.tHead.replaceChildren(make("tr", {}, ...heads.map((text) => make("th", { scope: "col", textContent: text }))));
+  const first = heads.length - model.names.length;
+  table.tHead.replaceChildren(make("tr", {}, ...heads.map((text, k) => make("th", { scope: "col", textContent: text, className: k < first ? "" : "score" }))));
+  table.classList.toggle("labelled", isShare(model.kind));
   table.tBodies[0].replaceChildren(...segments.map((segment, k) => {
     const row = make("tr", { tabIndex: 0, data: { "aria-selected": String(k === chosen) } }, make("td", { textContent: segment.text }));
     const label = (each) => each?.label.split("|").join(", ") || "–";
     if (isShare(model.kind)) row.append(make("td", { textContent: label(segment) }));
     if (before) row.append(make("td", { textContent: label(before[k]) }));
-    row.append(...model.names.map((name) => make("td", { textContent: shown(model.kind, segment.scores[name]) })));
+    row.append(...model.names.map((name) => make("td", { className: "score", textContent: shown(model.kind, segment.scores[name]) })));
     row.addEventListener("click", () => choose(k));
     row.addEventListener("keydown", (event) => event.key === "Enter" && choose(k));
     return row;
@@ -129,3 +144,27 @@ export function showDownloads(id, run, clocked) {
   $("downloads").replaceChildren(...(run ? KINDS : []).filter(([kind]) => clocked || kind !== "vtt").map(([kind, text]) =>
     make("li", {}, make("a", { href: net.result(id, run, kind), download: "", textContent: text, data: { "data-kind": kind } }))));
 }
+
+// How far a prediction is, in words.
+export function status(result) {
+  const { start, segments, progress, done } = result;
+  const factor = (event) => event?.took > 0 && start.clocked ? ` · ${(event.done / event.took).toFixed(event.done / event.took < 10 ? 1 : 0)} × real time` : "";
+  const many = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
+  const unit = start?.clocked ? "segment" : "utterance";
+  if (done) return `Done: ${many(segments.length, unit)} in ${done.took.toFixed(1)} s${factor(done)}${start.cut ? ` · ${start.cut}` : ""}`;
+  if (result.message) return result.message;
+  if (!start && result.before) return `Waiting: ${ordinal(result.before + 1)} in the queue`;
+  if (!start || !progress) return "Predicting …";
+  return start.clocked ? `Predicting: ${clock(progress.done)} of ${clock(start.seconds)}${factor(progress)}` : `Predicting: ${many(segments.length, unit)}`;
+}
+
+const ordinal = (number) => `${number}${{ 1: "st", 2: "nd", 3: "rd" }[number % 100 > 10 && number % 100 < 14 ? 0 : number % 10] || "th"}`;
+
+export function complain(title, text) {
+  $("fault-title").textContent = title;
+  $("fault-text").textContent = text;
+  $("fault").hidden = false;
+  $("fault").scrollIntoView({ block: "nearest" });
+}
+
+export const calm = () => { $("fault").hidden = true; };

@@ -19,11 +19,14 @@ export const isShare = (kind) => kind === "classes" || kind === "multilabel";
 export const shown = (kind, value) => value == null ? "–"
   : isShare(kind) ? `${Math.round(value * 100)}\u00a0%` : value.toFixed(2);
 
+// Seconds: players stop a little before the moment that they were sent to.
+const SLACK = 0.002;
+
 // The segment of a moment; the last one also at its end.
 export function segmentAt(segments, time) {
   let found = null;
   for (const segment of segments) {
-    if (segment.start <= time + 1e-6 && time < segment.end) found = segment;
+    if (segment.start <= time + SLACK && time < segment.end) found = segment;
   }
   const last = segments[segments.length - 1];
   return found || (last && time >= last.end && time - last.end < 0.25 ? last : null);
@@ -33,7 +36,7 @@ export function segmentAt(segments, time) {
 export function valuesAt(segment, names, time) {
   if (!segment || !Object.keys(segment.scores).length) return null;
   if (!segment.trace) return names.map((name) => segment.scores[name]);
-  const step = Math.floor((time - segment.start) * segment.rate);
+  const step = Math.floor((time - segment.start + SLACK) * segment.rate);
   return segment.trace[Math.min(Math.max(step, 0), segment.trace.length - 1)];
 }
 
