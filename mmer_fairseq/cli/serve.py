@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: a flag or the checkpoint is not what it should be, the port is taken, a package is missing.
     """
+    from mmer_fairseq.predict.cropping import plan_crops
     from mmer_fairseq.serve.server import check_installed, listen, serve
     from mmer_fairseq.serve.settings import Settings
 
@@ -70,6 +71,9 @@ def run(args: argparse.Namespace) -> int:
         keep=args.keep,
         parallel=args.parallel,
     )
+    plan_crops(
+        args.faces, None, 0.0, 64, "cpu"
+    )  # a wrong or missing detector is told now, not to the first user
     with listen(args.host, args.port) as sock:
         serve(load_predictor(args), settings, sock, args.host, args.name, args.faces)
     return 0

@@ -49,6 +49,8 @@ _TABLES = {
 }
 #: Bytes of a request that asks for a prediction.
 _ASKED = 200_000
+#: Predictions of one upload that run or wait.
+_AT_ONCE = 4
 #: Seconds without a byte after which an upload is given up.
 _STALLED = 60.0
 
@@ -116,20 +118,19 @@ class Pages:
 
         upload = self._upload(request)
         name = safety.shown_name(request.query_params.get("name", ""))
+        file = upload.folder / f"words-{secrets.token_hex(4)}{safety.suffix_of(name, SUBTITLES)}"
         with upload:
-            file = upload.folder / f"words-{secrets.token_hex(4)}{safety.suffix_of(name, SUBTITLES)}"
-            await self._receive(request, file, safety.WORDS, empty=True)
-            upload.words, upload.words_name = (file, name) if file.stat().st_size else (None, "")
-            for run in upload.runs.values():
-                run.cancel()
-            upload.runs.clear()
-            if upload.words is not None:
-                try:
+            try:
+                await self._receive(request, file, safety.WORDS, empty=True)
+                if file.stat().st_size:
                     await anyio.to_thread.run_sync(read_subtitles, file)
-                except InputError as error:
-                    message = upload.plainly(str(error))
-                    upload.words = None
-                    raise InputError(message) from error
+            except InputError as error:
+                file.unlink()
+                raise InputError(upload.plainly(str(error)).replace(file.name, name)) from error
+            except BaseException:
+                file.unlink(missing_ok=True)
+                raise
+            upload.put_words(file, name)
         return JSONResponse({"name": upload.words_name})
 
     async def predict(self, request: Request) -> Response:
@@ -146,6 +147,8 @@ class Pages:
             raise HTTPException(400, "The page asked for something that the model does not know.") from error
         run = upload.runs.get(wish)
         if run is None or run.cancelled or (run.ended and not run.whole):
+            if sum(not each.ended for each in upload.runs.values()) >= _AT_ONCE:
+                raise HTTPException(429, "Too much is asked of this file at once.")
             run = Run(upload, wish)
             upload.keep(wish, run)
             self.work.add(run)

@@ -81,6 +81,17 @@ class Upload:
         """Somebody still uses it."""
         self.used = time.monotonic()
 
+    def put_words(self, file: Path, name: str) -> None:
+        """Take subtitles instead of earlier ones, and forget what was predicted with those; an empty file: none."""
+        if self.words is not None:
+            self.words.unlink(missing_ok=True)
+        self.words, self.words_name = (file, name) if file.stat().st_size else (None, "")
+        for run in self.runs.values():
+            run.cancel()
+            if run.ended:
+                shutil.rmtree(run.folder, ignore_errors=True)
+        self.runs.clear()
+
     def plainly(self, text: str) -> str:
         """A message in the owner's words."""
         names = {str(self.path): self.name}

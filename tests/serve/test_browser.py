@@ -82,6 +82,14 @@ def test_a_film(visit, client, predictor, films, screen):
     assert now(page) == pytest.approx(9, abs=0.15)
     assert legend(page) == shares(predictor, wanted[4])
     assert page.inner_text("#now-label") == wanted[4].label
+    if screen == "desktop":
+        y = box["y"] + box["height"] / 3
+        page.mouse.move(box["x"] + point["x"], y)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 46 + 0.5 * (box["width"] - 56), y, steps=5)
+        assert now(page) == pytest.approx(6, abs=0.1)
+        page.mouse.move(box["x"] + point["x"], y, steps=5)
+        page.mouse.up()
     canvas.focus()
     page.keyboard.press("ArrowRight")
     until(lambda: abs(now(page) - 9.5) < 0.2)
@@ -124,6 +132,7 @@ def test_a_switch_shows_what_changes(visit, client, predictor, films, screen):
         assert shown == pytest.approx(wanted, abs=0.06)
     assert page.locator("#legend .meter b:visible").count() == len(predictor.labels.names)
     page.click("[data-modality=audio]")  # the last one: it stays on
+    assert page.get_attribute("[data-modality=audio]", "aria-checked") == "true"
     assert page.inner_text("#status") == "Sound is all that the model has of this clip; it stays on."
     page.focus("[data-modality=video]")
     page.keyboard.press("Space")

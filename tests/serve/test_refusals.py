@@ -282,6 +282,27 @@ def test_a_page_has_no_inline_script(client):
     assert "style=" not in page
 
 
+def test_words_leave_nothing_but_the_last(client, films):
+    id = client.take(films("a.mp4", 12))
+    cues = b"WEBVTT\n\n00:01.000 --> 00:03.000\nno\n"
+    for body, status in ((cues, 200), (cues, 200), (b"none", 422), (b"x" * 5_000_001, 413), (cues, 200)):
+        assert client.ask("POST", f"/api/uploads/{id}/words?name=a.srt", body).status == status
+    folder = client.pages.uploads.get(id).folder
+    assert len(list(folder.glob("words-*"))) == 1
+
+
+def test_one_user_cannot_fill_the_queue(serving, films, slowly):
+    slowly(0.2)
+    with serving() as client:
+        id = client.take(films("a.mp4", 12))
+        started = [_start(client, id, window=window) for window in (0, 1, 2, 5)]
+        full = client.ask("POST", f"/api/uploads/{id}/predict", {"window": 10})
+        assert (full.status, said(full)) == (429, "Too much is asked of this file at once.")
+        for connection, answer in started:
+            answer.close()
+            connection.close()
+
+
 def _start(client, id, **wish):
     connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=30)
     connection.request("POST", f"/api/uploads/{id}/predict", json.dumps(wish).encode())

@@ -45,6 +45,12 @@ def test_flags(capsys, words, message):
     assert refused(capsys, *words) == f"error: {message}"
 
 
+def test_a_detector_that_is_none(capsys):
+    said = refused(capsys, "--faces", "nose")
+    assert said.startswith("error: --faces: expected one of auto, none, mtcnn, haar, ")
+    assert said.endswith("found 'nose'. Write one of them.")
+
+
 def test_a_name_that_is_no_host():
     with pytest.raises(InputError) as error:
         listen("no such host", 0)

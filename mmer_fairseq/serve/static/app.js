@@ -176,9 +176,7 @@ function paint() {
   $("table-box").hidden = clocked;
   if (!clocked) panels.showTable(model, segments, base?.segments, state.chosen, (k) => { state.chosen = k; refresh(); });
   if (start) panels.showSwitches(model, start.missing, state.without, toggle);
-  else for (const button of $("modalities").querySelectorAll(".switch")) {
-    button.setAttribute("aria-checked", String(!button.disabled && !state.without.includes(button.dataset.modality)));
-  }
+  else panels.syncSwitches(state.without);
   panels.showComparison(model, state.without, segments, base && segments.length ? base.segments : null, running);
   panels.showDownloads(clip.id, result.done && segments.length ? result.run : "", clocked);
   const notes = [...(result.done?.notes || []), ...segments.flatMap((each) => each.notes)];

@@ -59,23 +59,38 @@ export function showNow(model, values, before, label, segments) {
   });
 }
 
-// The switches; toggle(name) is called when one is used.
+// Whether a part shows something else than last time: one that is built anew under a finger loses the click.
+const last = new Map();
+
+function isNew(part, ...shown) {
+  const now = JSON.stringify(shown);
+  if (last.get(part) === now) return false;
+  last.set(part, now);
+  return true;
+}
+
+// The switches; toggle(name, is the last one) is called when one is used.
 export function showSwitches(model, missing, without, toggle) {
   const there = model.modalities.map(({ name }) => name).filter((name) => !(name in missing) || without.includes(name));
-  const on = there.filter((name) => !without.includes(name));
-  const focused = document.activeElement?.dataset?.modality;
-  $("modalities").replaceChildren(...model.modalities.map(({ name }) => {
-    const usable = there.includes(name);
-    const isOn = on.includes(name);
-    const button = make("button", { type: "button", className: "switch", disabled: !usable, data: {
-      role: "switch", "aria-checked": String(isOn), "data-modality": name } },
-      make("span", { textContent: word(name) }), make("span", { data: { "aria-hidden": "true" } }));
-    button.addEventListener("click", () => toggle(name, isOn && on.length === 1));
-    const item = make("li", {}, button);
-    if (!usable) item.append(make("span", { className: "soft small why", textContent: `Missing: ${missing[name]}` }));
-    return item;
-  }));
-  if (focused) $("modalities").querySelector(`[data-modality=${focused}]`)?.focus();
+  const rows = model.modalities.map(({ name }) => [name, there.includes(name) ? "" : missing[name]]);
+  if (isNew("switches", rows)) $("modalities").replaceChildren(...rows.map(([name, why]) => switchRow(name, why, toggle)));
+  syncSwitches(without);
+}
+
+function switchRow(name, why, toggle) {
+  const button = make("button", { type: "button", className: "switch", disabled: Boolean(why), data: { role: "switch", "data-modality": name } },
+    make("span", { textContent: word(name) }), make("span", { data: { "aria-hidden": "true" } }));
+  button.addEventListener("click", () => {
+    const on = $("modalities").querySelectorAll("[aria-checked=true]");
+    toggle(name, on.length === 1 && on[0] === button);
+  });
+  return make("li", {}, button, ...(why ? [make("span", { className: "soft small why", textContent: `Missing: ${why}` })] : []));
+}
+
+export function syncSwitches(without) {
+  for (const button of $("modalities").querySelectorAll(".switch")) {
+    button.setAttribute("aria-checked", String(!button.disabled && !without.includes(button.dataset.modality)));
+  }
 }
 
 function changed(model, now, before) {
@@ -120,6 +135,7 @@ export function showComparison(model, without, now, before, running) {
 
 // Utterances of a text; choose(k) is called when a row is used.
 export function showTable(model, segments, before, chosen, choose) {
+  if (!isNew("table", segments, before, chosen)) return;
   const table = $("table");
   const heads = ["Utterance", ...(isShare(model.kind) ? ["Label"] : []), ...(before ? ["Before"] : []), ...model.names];
   const first = heads.length - model.names.length;
@@ -140,6 +156,7 @@ export function showTable(model, segments, before, chosen, choose) {
 const KINDS = [["tsv", "Table (TSV)"], ["json", "JSON"], ["vtt", "Subtitles (VTT)"], ["png", "Picture (PNG)"]];
 
 export function showDownloads(id, run, clocked) {
+  if (!isNew("downloads", id, run)) return;
   $("download-why").hidden = Boolean(run);
   $("downloads").replaceChildren(...(run ? KINDS : []).filter(([kind]) => clocked || kind !== "vtt").map(([kind, text]) =>
     make("li", {}, make("a", { href: net.result(id, run, kind), download: "", textContent: text, data: { "data-kind": kind } }))));
