@@ -106,7 +106,7 @@ class EmotionPredictionCriterion(FairseqCriterion):
         self, model: Any, sample: Dict[str, Any], reduce: bool = True
     ) -> Tuple[Any, float, Dict[str, Any]]:
         """Loss, sample size and sums of one batch (see ``mmer_fairseq.data.collate`` for its form)."""
-        output = model(**sample["net_input"])
+        output = self._run(model, sample)
         if "face_target" in sample and not sample["net_input"]["streams"]:
             return self._faces_alone(output["face_logits"], sample)
         logits, target, mask = output["logits"], sample["target"], sample.get("target_mask")
@@ -138,6 +138,14 @@ class EmotionPredictionCriterion(FairseqCriterion):
         if self.predictions is not None and not model.training:
             self.predictions.add(sample["id"], logits.detach(), target, mask)
         return loss, size, logging
+
+    def _run(self, model: Any, sample: Dict[str, Any]) -> Dict[str, Any]:
+        """The model's outputs; in mixed precision they come back in single precision."""
+        if not (self.task.cfg.autocast_bf16 and model.training):
+            return dict(model(**sample["net_input"]))
+        with torch.autocast(sample["target"].device.type, dtype=torch.bfloat16):
+            output = model(**sample["net_input"])
+        return {key: _single(value) for key, value in output.items()}
 
     def _face_loss(self, logits: Tensor, sample: Dict[str, Any]) -> Tuple[Tensor, Dict[str, float]]:
         return second_task.face_loss(
@@ -231,3 +239,10 @@ class EmotionPredictionCriterion(FairseqCriterion):
         """Write what was collected for ``--save-predictions``, if it was asked for."""
         if self.predictions is not None:
             self.predictions.write(dataset)
+
+
+def _single(value: Any) -> Any:
+    """A tensor, or tensors by name, in single precision."""
+    if isinstance(value, Tensor):
+        return value.float() if value.is_floating_point() else value
+    return {key: _single(each) for key, each in value.items()} if isinstance(value, dict) else value

@@ -166,6 +166,13 @@ class EmotionPredictionConfig(FairseqDataclass):
             "ones from clips alone"
         },
     )
+    autocast_bf16: bool = field(
+        default=False,
+        metadata={
+            "help": "train in mixed precision (torch.autocast, bfloat16), on a GPU or a CPU: faster where the processor "
+            "multiplies bfloat16; weights, loss and evaluation stay in single precision"
+        },
+    )
     num_classes: int = field(
         default=0, metadata={"help": "checked against the label space (0: taken from it)"}
     )

@@ -123,6 +123,15 @@ class EmotionPrediction(FairseqTask):
                 found=given,
                 remedy="leave the flag out, or choose another label space with --labels",
             )
+        common = getattr(compat.RUN["cfg"], "common", None)
+        others = [name for name in ("fp16", "bf16", "amp") if getattr(common, name, False)]
+        if self.cfg.autocast_bf16 and others and compat.RUN["command"] == "train":
+            raise InputError.of(
+                where="--autocast-bf16",
+                expected="no other flag of half precision beside it",
+                found=", ".join(f"--{name}" for name in others),
+                remedy="leave one of them out",
+            )
         for flag, only in (("init_token", 0), ("separator_token", 2)):
             if getattr(self.cfg, flag) != only:
                 raise InputError.of(

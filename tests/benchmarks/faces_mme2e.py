@@ -2,11 +2,12 @@
 
 8 clips of mixed lengths, 70 pictures (2 a second). The plain way decodes each clip's video and runs the detector on its
 pictures as stored; ours reads the crops that `mmer faces` wrote. Behind either comes the same training step of the
-picture and sound branches of ``mme2e`` or, with --step evaluation, its forward pass alone. The two take turns in one
-run; medians are reported, of the clock and of the processor, without and with the step. What an epoch gains is this
-ratio: it is made of such steps. Clips are those named, over and over, or drawn ones; mtcnn is facenet-pytorch's.
+picture and sound branches of ``mme2e`` (--autocast: as ``--autocast-bf16``) or, with --step evaluation, its forward
+pass alone. The two take turns in one run; medians are reported, of the clock and of the processor, without and with the
+step. What an epoch gains is this ratio: it is made of such steps. Clips are those named, over and over, or drawn ones;
+--height scales them first; mtcnn is facenet-pytorch's.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/faces_mme2e.py clip.mp4 --detector mtcnn
+    OMP_NUM_THREADS=1 python tests/benchmarks/faces_mme2e.py clip.mp4 --detector mtcnn --height 720 --autocast
 """
 
 from __future__ import annotations
@@ -86,14 +87,34 @@ class Ways:
             Image.fromarray(face).save(folder / f"{number:05d}.jpg", quality=95)
 
 
-def training_step(share: float, backward: bool) -> Callable[[], None]:
+def scaled(video: Path, height: int, folder: Path) -> Path:
+    """The same film with pictures of this height, H.264 without sound."""
+    import av
+
+    path = folder / f"{video.stem}-{height}.mp4"
+    with av.open(str(video)) as source, av.open(str(path), "w") as target:
+        pictures = source.streams.video[0]
+        stream = target.add_stream("libx264", rate=pictures.average_rate, options={"crf": "20"})
+        stream.height, stream.pix_fmt = height, "yuv420p"
+        stream.width = round(pictures.width * height / pictures.height / 2) * 2
+        for frame in source.decode(pictures):
+            picture = frame.reformat(stream.width, height, "yuv420p")
+            picture.pict_type = av.video.frame.PictureType.NONE
+            target.mux(stream.encode(picture))
+        target.mux(stream.encode())
+    return path
+
+
+def training_step(share: float, backward: bool, autocast: bool) -> Callable[[], None]:
     """A step on the batch that ``sparse_mme2e.py`` makes, without the text encoder."""
     network = networks(())["dense"].train(backward)
     streams, lengths = other_streams(share)
 
     def step() -> None:
         with torch.set_grad_enabled(backward):
-            logits = network(streams, lengths)["logits"]
+            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                logits = network(streams, lengths)["logits"]
+            logits = logits.float()
             if backward:
                 network.zero_grad(set_to_none=True)
                 F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits)).backward()
@@ -109,6 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("videos", nargs="*", type=Path, help="clips (default: drawn ones of 512×512 pixels)")
     parser.add_argument("--detector", default="mtcnn", choices=sorted(DETECTORS))
     parser.add_argument("--step", default="training", choices=["training", "evaluation"])
+    parser.add_argument("--autocast", action="store_true", help="mixed precision, for both ways")
+    parser.add_argument("--height", type=int, default=0, help="of the pictures (default: as they are)")
     parser.add_argument("--share", type=float, default=1.0, help="of the pictures of every clip")
     parser.add_argument("--repeats", type=int, default=3, help="timed turns")
     args = parser.parse_args(argv)
@@ -118,6 +141,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not videos:
             corpus = write_toy_corpus(Path(folder) / "toy", clips=10, size=512)
             videos = sorted((corpus / "media").glob("*.mp4"))
+        if args.height:
+            videos = [scaled(video, args.height, Path(folder)) for video in videos]
         ways = Ways(videos, counts, args.detector, Path(folder) / "faces")
         infos = {(info.width, info.height) for info in map(video_info, videos)}
         print(f"machine   {platform.machine()}, {torch.get_num_threads()} threads; torch {torch.__version__}")
@@ -126,8 +151,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         print("faces alone")
         report(take_turns({"each step": ways.found, "once": ways.stored}, repeats=args.repeats, warm_up=1))
-        step = training_step(args.share, args.step == "training")
-        print(f"with the {args.step} step")
+        step = training_step(args.share, args.step == "training", args.autocast)
+        print(f"with the {args.step} step{', bfloat16' if args.autocast else ''}")
         both = {"each step": lambda: (ways.found(), step()), "once": lambda: (ways.stored(), step())}
         report(take_turns(both, repeats=args.repeats, warm_up=1))
     return 0

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import logging
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 import mmer_fairseq
+from mmer_fairseq import compat
 from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.write import write_store
 
 mmer_fairseq.register()
 
+from mmer_fairseq.criterions.emotion_prediction_cri import (  # noqa: E402
+    EmotionPredictionCriterion,
+    EmotionPredictionCriterionConfig,
+)
 from mmer_fairseq.tasks.emotion_prediction import EmotionPrediction, EmotionPredictionConfig  # noqa: E402
 
 
@@ -294,3 +300,47 @@ def test_errors_of_a_batch_name_its_clips(toy):
     with pytest.raises(InputError) as error:
         made.valid_step({"id": torch.tensor([2])}, Model(), criterion)
     assert str(error.value).endswith(f"Raise it. Rows of the batch: 0: {clip.id} ({clip.where}).")
+
+
+class Linear(torch.nn.Module):
+    """A model that keeps the type in which it computed."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(3, outputs)
+
+    def forward(self, streams, lengths):
+        logits = self.layer(streams["audio"].mean(dim=1))
+        self.computed = logits.dtype
+        return {"logits": logits, "aux": {"audio": logits}}
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_mixed_precision_is_for_training_alone(toy, asked):
+    made = task(toy, modalities="audio", autocast_bf16=asked)
+    criterion = EmotionPredictionCriterion(EmotionPredictionCriterionConfig(), made)
+    model = Linear(made.num_outputs)
+    sample = {
+        "id": torch.arange(2),
+        "net_input": {"streams": {"audio": torch.randn(2, 5, 3)}, "lengths": {"audio": torch.tensor([5, 5])}},
+        "target": torch.tensor([0, 1]),
+        "ntokens": 10,
+    }
+    loss, size, _ = criterion(model.train(), sample)
+    assert model.computed == (torch.bfloat16 if asked else torch.float32)
+    assert (loss.dtype, size) == (torch.float32, 2)
+    loss.backward()
+    assert model.layer.weight.grad.dtype == torch.float32
+    criterion(model.eval(), sample)
+    assert model.computed == torch.float32
+
+
+def test_one_half_precision_at_a_time(toy, monkeypatch):
+    cfg = SimpleNamespace(common=SimpleNamespace(fp16=True, bf16=False, amp=False))
+    monkeypatch.setitem(compat.RUN, "cfg", cfg)
+    monkeypatch.setitem(compat.RUN, "command", "train")
+    with pytest.raises(InputError) as error:
+        task(toy, modalities="audio", autocast_bf16=True)
+    assert str(error.value) == (
+        "--autocast-bf16: expected no other flag of half precision beside it; found --fp16. Leave one of them out."
+    )
