@@ -55,11 +55,10 @@ def environment(tmp_path_factory) -> dict[str, str]:
 
 
 def begin(words: list[object], log: Path, environment: dict[str, str]) -> subprocess.Popen:
-    """Start a program in a group of its own, which can be killed as a whole."""
     with open(log, "w") as file:
         return subprocess.Popen(
-            ["bash", *map(str, words)], cwd=REPO, env=environment, stdout=file, stderr=file, start_new_session=True
-        )  # fmt: skip
+            ["bash", *map(str, words)], cwd=REPO, env=environment, stdout=file, stderr=file
+        )
 
 
 def machines(corpus: Path, run: Path, environment: dict[str, str], *more: str, nodes: int = 2) -> list:
@@ -176,15 +175,22 @@ def updates(run: Path) -> int:
     return state["optimizer_history"][-1]["num_updates"]
 
 
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 @pytest.mark.slow
 def test_killed_machines_and_slurm_jobs_go_on(toy, whole, environment, tmp_path):
     run = tmp_path / "run"
     held = {**environment, "HOLD": str(tmp_path / "held")}
     processes = machines(toy, run, held)
     until_held(held, processes)
+    ends = [pid for process in processes for pid in (process.pid, *children(process.pid))]
+    for pid in ends:  # torchrun's processes are no part of its group
+        os.kill(pid, signal.SIGKILL)
     for process in processes:
-        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+    assert len(ends) == 4
     assert updates(run) == 2
 
     shutil.copy(CLUSTER / "slurm.sbatch", tmp_path / "spooled")  # as SLURM does
