@@ -338,19 +338,19 @@ def test_too_large_and_too_long(visit, serving, films):
 
 
 def test_two_users(visit, serving, predictor, films, slowly):
-    slowly(0.2)
+    slowly(0.3)
     files = [films("a.mp4", 12), films("second.mp4", 12)]
     with serving() as client:
         one, two = visit(client), visit(client, "phone")
         for page, file in zip((one, two), files):
             give(page, file)
-        one.select_option("#window", "2")
+        one.select_option("#window", "1")
         one.wait_for_selector("#status:has-text('Predicting: ')")
         two.select_option("#window", "2")
         two.wait_for_selector("#status:has-text('Waiting: 2nd in the queue')")
-        for page, file in zip((one, two), files):
-            page.wait_for_selector(DONE + ":has-text('6 segments')")
-            assert legend(page) == shares(predictor, predictor(file, window=2.0)[0])
+        for page, file, window in zip((one, two), files, (1, 2)):
+            page.wait_for_selector(DONE + f":has-text('{12 // window} segments')")
+            assert legend(page) == shares(predictor, predictor(file, window=float(window))[0])
         links = [page.get_attribute("#downloads [data-kind=json]", "href") for page in (one, two)]
         ids, runs = zip(*[(link.split("/")[3], link.split("/")[5]) for link in links])
         assert ids[0] != ids[1]
@@ -381,10 +381,10 @@ def test_stop_and_again(visit, serving, films, slowly):
 
 
 def test_an_expired_file(visit, serving, films):
-    with serving(keep=0.01) as client:
+    with serving(keep=0.05) as client:
         page = visit(client)
         give(page, films("silent.mp4", 4, sound=False))
-        time.sleep(0.8)
+        time.sleep(3.3)
         page.select_option("#window", "2")
         page.wait_for_selector("#fault-title:has-text('The file is gone')")
         assert page.is_visible("#drop")

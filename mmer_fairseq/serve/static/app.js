@@ -171,7 +171,7 @@ function paint() {
   timeline.seconds = start?.seconds || clip.seconds || (clocked ? segments[segments.length - 1]?.end : 0) || 0;
   timeline.segments = clocked ? segments : [];
   timeline.before = clocked && base ? base.segments : null;
-  timeline.canvas.hidden = $("line-help").hidden = !clocked;
+  timeline.canvas.hidden = $("line-help").hidden = $("key").hidden = !clocked;
   $("line-title").textContent = clocked ? "Timeline" : `Utterances of ${clip.name}`;
   $("table-box").hidden = clocked;
   if (!clocked) panels.showTable(model, segments, base?.segments, state.chosen, (k) => { state.chosen = k; refresh(); });

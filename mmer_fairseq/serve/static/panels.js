@@ -27,11 +27,12 @@ export function showModel(model) {
   $("file").accept = model.accepted.join(",");
   $("words-help").textContent = `Words without times make the clip one piece of at most ${model.words_seconds} seconds; subtitles cut it where they do.`;
   $("words-open").hidden = $("words-again").hidden = !usable.includes("text");
-  $("window").replaceChildren(...model.windows.map((seconds) => make("option", { value: seconds, textContent: seconds ? `every ${seconds} s` : "automatically" })));
+  $("window").replaceChildren(...model.windows.map((seconds) => make("option", { value: seconds, textContent: seconds ? `every ${seconds} s` : "automatic" })));
   buildLegend(model);
 }
 
 function buildLegend(model) {
+  $("key").replaceChildren(...model.names.map((name, k) => make("li", {}, swatch(k), name)));
   $("legend").replaceChildren(...model.names.map((name, k) => {
     const fill = make("i");
     fill.style.background = colour(k);
