@@ -143,7 +143,7 @@ class Pages:
                 raise HTTPException(413, "That is too much to ask.")
         try:
             wish = model.Wish.of(json.loads(body or b"{}"), self.predictor)
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
             raise HTTPException(400, "The page asked for something that the model does not know.") from error
         run = upload.runs.get(wish)
         if run is None or run.cancelled or (run.ended and not run.whole):

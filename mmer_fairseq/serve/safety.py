@@ -75,8 +75,7 @@ def inspect(path: Path, name: str, max_minutes: float) -> Found:
     kind = files.sniff(head)
     if kind is None and not _is_m2ts(head):
         _refuse(name, "a sound or a video, by its first bytes", "bytes of no known kind")
-    files.identify(path)  # says what a wrongly named file is
-    if kind is None or kind.medium == "container":
+    if files.identify(path).medium == "container":  # says, too, what a wrongly named file is
         _check_demuxer(path, name)
     found = look(path, 30.0)
     if not found.seconds:

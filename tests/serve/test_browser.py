@@ -286,6 +286,14 @@ def test_words(visit, client, predictor, films, tmp_path):
     page.click("#words-again")
     page.click("#words-none")
     page.wait_for_selector(DONE + ":has-text('as one clip')")
+    page.click("#words-again")
+    page.fill("#words-text", "no")
+    page.click("#words-ok")
+    page.wait_for_selector("#now-words:has-text('“no”')")
+    page.click("#again")  # the words belonged to that clip
+    assert page.is_hidden("#words-now")
+    give(page, file)
+    assert page.inner_text("#now-words") == ""
 
 
 @pytest.mark.parametrize("picture", [True, False])

@@ -58,7 +58,13 @@ def test_nor_is_one_with_a_byte_that_no_text_has(client, text, name):
 
 @pytest.mark.parametrize(
     ("head", "name"),
-    [(b"#!AMR\n", "a.amr"), (b"\xff\xf1", "a.aac"), (b"GIF8", "a.mp4"), (b"FLV\x01", "a.flv")],
+    [
+        (b"#!AMR\n", "a.amr"),
+        (b"ID3\x04\x00\x00\x00\x00\x00\x01\x00", "a.aac"),
+        (b"\xff\xf1", "a.aac"),
+        (b"GIF8", "a.mp4"),
+        (b"FLV\x01", "a.flv"),
+    ],
 )
 def test_one_that_begins_like_a_medium_is_read_as_that(serving, head, name, monkeypatch):
     opened = []
@@ -72,9 +78,10 @@ def test_one_that_begins_like_a_medium_is_read_as_that(serving, head, name, monk
     monkeypatch.setattr(av, "open", watched)
     with serving() as client:
         for text in (MANIFEST, SESSION, CONCAT, PLAYLIST):
-            answer = client.upload(head + b"\n" + text.encode() + b"\x00\xff", name)
-            assert answer.status in (200, 422)
-            assert b"root:" not in answer.body
+            for between, behind in ((b"\n", b"\x00\xff"), (b"", b"")):
+                answer = client.upload(head + between + text.encode() + behind, name)
+                assert answer.status in (200, 422)
+                assert b"root:" not in answer.body
     assert {part for each in opened for part in each.split(",")} <= set(safety.DEMUXERS.split(","))
 
 

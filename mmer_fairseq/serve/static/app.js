@@ -6,7 +6,7 @@ import { Player } from "./player.js";
 import { obstacle, wireRecorder } from "./recorder.js";
 import { clock, segmentAt, valuesAt, word } from "./scores.js";
 import { Timeline } from "./timeline.js";
-import { wireWords } from "./words.js";
+import { forgetWords, wireWords } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const SECTIONS = ["start", "recorder", "sending", "result"];
@@ -53,7 +53,11 @@ async function take(file, name) {
 
 function leave() {
   state.running?.abort();
-  if (state.clip) net.remove(state.clip.id);
+  if (state.clip) {
+    net.remove(state.clip.id);
+    Object.assign(state, { words: "", subtitles: null }); // they belonged to that clip
+    forgetWords();
+  }
   Object.assign(state, { clip: null, without: [], window: 0, shown: null, base: null, running: null, active: null, now: 0, chosen: 0 });
   state.results.clear();
   player.close();
