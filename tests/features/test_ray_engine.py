@@ -106,6 +106,15 @@ def cluster(fatal):
     made.shutdown()
 
 
+@pytest.fixture(scope="module")
+def joined(cluster):
+    """This process is of the cluster; its workers, which import torch for seconds, serve several tests."""
+    import ray
+
+    with ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR"):
+        yield
+
+
 def kills(fatal, *victims: object) -> None:
     folder = Path(fatal.__file__).parent
     for dead in folder.glob("dead-*"):
@@ -192,41 +201,35 @@ def test_every_machine_must_see_the_same_files(tmp_path, speech, wav2vec, monkey
     assert message().startswith(f"{folder}: {same}[Errno 2] No such file or directory: ")
 
 
-def test_broken_clips_are_counted_and_named_as_by_one_process(tmp_path, speech, wav2vec, cluster, caplog):
+def test_broken_clips_are_counted_and_named_as_by_one_process(tmp_path, speech, wav2vec, joined, caplog):
     import ray
 
     corpus = speech(tmp_path / "c", 40)
     for clip_id in ("clip3", "clip36"):
         (corpus.directory / "wav" / f"{clip_id}.wav").write_bytes(b"no sound")
     texts = []
-    with ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR"):  # an own one is used
-        for name, engine in (("one", None), ("two", RayEngine())):
-            with pytest.raises(
-                InputError, match=r"at most 1 clips that cannot be read .*; found 2:"
-            ) as error:
-                run(corpus, wav2vec, f"few-{name}", engine=engine, skip_bad=1, batch_size=4)
-            texts.append(sorted(str(error.value).replace(f"few-{name}", "few").splitlines()))
-            store = run(corpus, wav2vec, name, engine=engine, skip_bad=2, batch_size=4)
-        assert ray.is_initialized()
+    for name, engine in (("one", None), ("two", RayEngine())):
+        with pytest.raises(InputError, match=r"at most 1 clips that cannot be read .*; found 2:") as error:
+            run(corpus, wav2vec, f"few-{name}", engine=engine, skip_bad=1, batch_size=4)
+        texts.append(sorted(str(error.value).replace(f"few-{name}", "few").splitlines()))
+        store = run(corpus, wav2vec, name, engine=engine, skip_bad=2, batch_size=4)
+    assert ray.is_initialized()  # it was not begun by the engine, which so does not end it
     assert texts[0] == texts[1]
     assert contents(store) == contents(store.parent / "one")
     assert set(FeatureStore.open(store).meta["skipped"]) == {"clip3", "clip36"}
     assert caplog.text.count("left out: ") == 8
 
 
-def test_deaths_make_no_difference(noises, wav2vec, cluster, fatal, monkeypatch, caplog, capfd):
-    import ray
-
+def test_deaths_make_no_difference(noises, wav2vec, joined, fatal, monkeypatch, caplog, capfd):
     monkeypatch.setattr("mmer_fairseq.features.extract.Job", fatal.Fatal)
     features = noises / "features"
-    with ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR"):
-        monkeypatch.setattr(ray_engine, "DEATHS", 1)
-        kills(fatal, "worker")
-        with pytest.raises(InputError) as error:
-            run(Corpus.load(noises), wav2vec, "never", engine=RayEngine())
-        monkeypatch.setattr(ray_engine, "DEATHS", 3)
-        kills(fatal, "worker", "machine")
-        folder = run(Corpus.load(noises), wav2vec, engine=RayEngine())
+    monkeypatch.setattr(ray_engine, "DEATHS", 1)
+    kills(fatal, "worker")
+    with pytest.raises(InputError) as error:
+        run(Corpus.load(noises), wav2vec, "never", engine=RayEngine())
+    monkeypatch.setattr(ray_engine, "DEATHS", 3)
+    kills(fatal, "worker", "machine")
+    folder = run(Corpus.load(noises), wav2vec, engine=RayEngine())
     named = str(error.value).split("clips ")[1].split(";")[0]
     assert str(error.value) == (
         f"{features}/never: expected a worker that survives the clips {named}; found 1 that died at them, the last by "
@@ -259,6 +262,9 @@ sys.exit(main(["extract", *sys.argv[1:]]))
 
 # last: a process that had a Ray of its own cannot join a cluster afterwards
 def test_killed_and_run_again(noises, wav2vec, cluster, fatal, monkeypatch, caplog, capfd):
+    import ray
+
+    ray.shutdown()
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     kills(fatal)
     words = [str(noises), "--modality", "audio", "--encoder", f"wav2vec:{wav2vec}", "--name", "again"]
@@ -269,6 +275,7 @@ def test_killed_and_run_again(noises, wav2vec, cluster, fatal, monkeypatch, capl
     folder = noises / "features" / "again"
     assert not (folder / "store.json").exists()
     caplog.set_level("INFO")
+    capfd.readouterr()  # the cluster may still have spoken of the lost machine
     assert main(["extract", *words]) == 0  # in a Ray of its own
     assert re.search(r"(12|32|44|64|76|96) of 108 clips are there already", caplog.text)
     assert contents(folder) == contents(folder.parent / "local")
