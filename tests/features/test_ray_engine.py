@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import re
 import signal
 import subprocess
@@ -11,11 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmer_fairseq.cli import extract as command
 from mmer_fairseq.cli.main import main
 from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features import ray_engine, same_files
 from mmer_fairseq.features.extract import extract
+from mmer_fairseq.features.local_engine import LocalEngine
 from mmer_fairseq.features.ray_engine import RayEngine
 from mmer_fairseq.features.store import FeatureStore
 
@@ -158,6 +162,25 @@ def test_bad_flags(noises, wav2vec, capsys, words, message):
     own = [str(noises), "--modality", "audio", "--encoder", f"wav2vec:{wav2vec}", "--name", "bad"]
     assert main(["extract", *own, *words]) == 2
     assert capsys.readouterr().err.strip().splitlines()[-1] == f"error: {message}"
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "engine"),
+    [
+        ("--workers 3", "", LocalEngine(3)),
+        ("--engine ray --workers 3", "", RayEngine(3)),
+        ("--engine ray", "", RayEngine(min(os.cpu_count() or 1, 4))),
+        ("--engine ray --ray-address auto", "", RayEngine(0, "auto")),
+        ("--engine ray", "first:6379", RayEngine(0, "first:6379")),
+        ("--engine ray --ray-address auto --workers 3", "first:6379", RayEngine(3, "auto")),
+    ],
+)
+def test_flags_choose_the_engine(monkeypatch, words, environment, engine):
+    monkeypatch.setenv("RAY_ADDRESS", environment)
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    flags = ["c", "--modality", "audio", "--encoder", "x", "--name", "x", *words.split()]
+    assert command._engine(parser.parse_args(flags)) == engine
 
 
 def test_every_machine_must_see_the_same_files(tmp_path, speech, wav2vec, monkeypatch):
