@@ -248,14 +248,19 @@ class Recording:
         def fault(modality: str, error: InputError) -> None:
             lost[modality] = reason(error)
 
-        for first, last, trace in groups_of(predictor, row, sources, lengths, steps, fault):
+        hushed: list[str] = []
+        for first, last, trace in groups_of(
+            predictor, row, sources, lengths, steps, fault, lambda: hushed.append("audio is silent")
+        ):
             start, end = first / rate, last / rate
             notes = [f"{m} cannot be read{_span(start, end)}: {why}" for m, why in lost.items()]
             missing = tuple(m for m in predictor.streams if m not in sources or m in lost)
+            notes += [f"{note}{_span(start, end)}" for note in hushed]
             if np.isnan(trace).all():
                 notes.append("nothing to predict from")
             yield trace_segment(predictor, trace, start, end, rate, missing, tuple(notes))
             lost.clear()
+            hushed.clear()
 
 
 def reason(error: InputError) -> str:

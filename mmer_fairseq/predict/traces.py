@@ -56,8 +56,18 @@ def groups_of(
     lengths: Mapping[str, float],
     steps: int,
     fault: Fault,
+    silent: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """Predict a recording of ``steps`` steps.
+
+    Args:
+        predictor: of a model of traces.
+        clip: the recording.
+        sources: modality → what reads it.
+        lengths: modality → seconds.
+        steps: of the trace.
+        fault: told of a modality that a group of windows cannot be read of.
+        silent: told of a group whose sound has samples that are all equal; it is read as it is, as in training.
 
     Yields:
         first step of a group of windows, the step behind its last, float64 [T, N].
@@ -70,6 +80,7 @@ def groups_of(
         around = windows.group(first, steps)
         starts = [s for s in range(first, first + windows.subseq_length) if s < last]
         lost: set[str] = set()
+        quiet = "audio" in sources
         out = np.full((last - first, len(predictor.labels.names)), np.nan)
         for at in range(0, len(starts), BATCH):
             items, targets = [], []
@@ -86,6 +97,7 @@ def groups_of(
                     except InputError as error:
                         lost.add(modality)
                         fault(modality, error)
+                quiet = quiet and _constant(streams.get("audio"))
                 items.append({"streams": streams})
                 targets.append(wanted)
             if len(lost) == len(sources):
@@ -95,7 +107,14 @@ def groups_of(
             logits = fit_steps(logits, max(map(len, targets)))
             for row, wanted in enumerate(targets):
                 out[wanted - first] = logits[row, : len(wanted)].numpy()
+        if quiet:
+            silent()
         yield first, last, out
+
+
+def _constant(sound: torch.Tensor | None) -> bool:
+    """Whether there is sound of one value."""
+    return sound is not None and sound.dim() == 1 and len(sound) > 0 and bool((sound == sound[0]).all())
 
 
 def trace_segment(

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -18,6 +19,32 @@ from mmer_fairseq.checkpoints.fairseq_form import checkpoint
 mmer_fairseq.register()
 
 Made = Callable[..., Path]
+
+PICTURES = ("--frame-rate", "5", "--frame-size", "16")
+WHOLE = (
+    "--video-encoder",
+    "face_pixels",
+    "--audio-encoder",
+    "mel_pieces",
+    "--trans-dim",
+    "8",
+    "--trans-nheads",
+    "2",
+)
+SYSTEMS = {
+    "sse_ft": ("robertaEMO_small", *PICTURES),
+    "auxformer": ("auxformer_small", *PICTURES),
+    "mme2e": ("mme2e", *WHOLE, "--labels", "emotions"),
+    "mme2e_sparse": ("mme2e_sparse", *WHOLE, "--labels", "emotions"),
+    "lf_rnn": ("lf_rnn", *PICTURES, "--labels", "sentiment"),
+    "lf_transformer": ("lf_transformer", *PICTURES, "--objective", "binary_softmax"),
+    "facialmmt": ("facialmmt_small", *PICTURES, "--context", "64"),
+    "jmt": ("jmt_small", *PICTURES),
+    "jmt_traces": (
+        "jmt_small", "--frame-size", "16", "--labels", "affect", "--seq-length", "12", "--subseq-length", "3",
+        "--dilation", "1",
+    ),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -97,3 +124,38 @@ def talk(tmp_path_factory) -> Path:
 def bursts():
     """``bursts(seconds, spoken, rate)``: a sound with speech at known times."""
     return _bursts
+
+
+@pytest.fixture(params=SYSTEMS)
+def system(request, made) -> tuple[str, Path]:
+    """Each system: its name, and a checkpoint with fresh weights."""
+    return request.param, made(request.param, *SYSTEMS[request.param])
+
+
+def _film(path, seconds, sound=None, rate=5):
+    """A video of changing pictures, 32 × 32, maybe with sound at 16 kHz."""
+    random = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        track = container.add_stream("h264", rate=rate, options={"preset": "ultrafast", "g": "10"})
+        track.width = track.height = 32
+        track.pix_fmt = "yuv420p"
+        heard = container.add_stream("aac", rate=16000, layout="mono") if sound is not None else None
+        for second in range(int(seconds)):
+            for _ in range(rate):
+                picture = random.integers(0, 255, (32, 32, 3), dtype=np.uint8)
+                container.mux(track.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            if heard is not None:
+                samples = (sound[second * 16000 : (second + 1) * 16000] * 32767).astype("<i2")[None]
+                frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+                frame.sample_rate, frame.pts = 16000, second * 16000
+                container.mux(heard.encode(frame))
+        container.mux(track.encode())
+        if heard is not None:
+            container.mux(heard.encode())
+    return path
+
+
+@pytest.fixture(scope="session")
+def film():
+    """``film(path, seconds, sound, rate)``: a video of changing pictures."""
+    return _film

@@ -29,29 +29,6 @@ def video(twelve):
     return clip
 
 
-def film(path, seconds, sound=None, rate=5):
-    """A video of changing pictures, 32 × 32, maybe with sound at 16 kHz."""
-    random = np.random.default_rng(0)
-    with av.open(str(path), "w") as container:
-        track = container.add_stream("h264", rate=rate, options={"preset": "ultrafast", "g": "10"})
-        track.width = track.height = 32
-        track.pix_fmt = "yuv420p"
-        heard = container.add_stream("aac", rate=16000, layout="mono") if sound is not None else None
-        for second in range(int(seconds)):
-            for _ in range(rate):
-                picture = random.integers(0, 255, (32, 32, 3), dtype=np.uint8)
-                container.mux(track.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            if heard is not None:
-                samples = (sound[second * 16000 : (second + 1) * 16000] * 32767).astype("<i2")[None]
-                frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
-                frame.sample_rate, frame.pts = 16000, second * 16000
-                container.mux(heard.encode(frame))
-        container.mux(track.encode())
-        if heard is not None:
-            container.mux(heard.encode())
-    return path
-
-
 def test_a_short_file_is_one_clip_with_the_numbers_of_a_row(predictor, video):
     recording = predictor.open(video.media["video"])
     (segment,) = recording.segments()
@@ -119,7 +96,7 @@ def test_a_text_without_times_is_not_divided(predictor, talk, tmp_path):
     assert len(list(recording.segments())) == 2
 
 
-def test_a_long_video_without_sound(predictor, tmp_path):
+def test_a_long_video_without_sound(predictor, tmp_path, film):
     recording = predictor.open(film(tmp_path / "a.mp4", 35))
     segments = list(recording.segments())
     assert recording.about == "windows of 10 s, as there is no sound"
@@ -153,7 +130,7 @@ def test_broken_files(predictor, tmp_path, content, found):
         predictor(tmp_path / "a.mp4")
 
 
-def test_a_file_that_was_cut_off(predictor, tmp_path, bursts):
+def test_a_file_that_was_cut_off(predictor, tmp_path, bursts, film):
     film(tmp_path / "a.mp4", 4)
     content = (tmp_path / "a.mp4").read_bytes()
     (tmp_path / "a.mp4").write_bytes(content[: len(content) // 2])
@@ -161,7 +138,7 @@ def test_a_file_that_was_cut_off(predictor, tmp_path, bursts):
         predictor(tmp_path / "a.mp4")
 
 
-def test_damage_in_the_middle_is_said_and_passed_over(predictor, tmp_path, bursts):
+def test_damage_in_the_middle_is_said_and_passed_over(predictor, tmp_path, bursts, film):
     path = film(tmp_path / "a.mp4", 60, bursts(60.0, [(k, k + 3.0) for k in range(0, 60, 5)]))
     with av.open(str(path)) as container:
         sound = next(s for s in container.streams if s.type == "audio")
@@ -269,7 +246,7 @@ def test_segments_are_plain_values(predictor, talk):
     assert json.loads(json.dumps(segment.about()))["start"] == 0.0
 
 
-def test_what_is_left_out_does_not_change_the_cuts(predictor, talk, tmp_path):
+def test_what_is_left_out_does_not_change_the_cuts(predictor, talk, tmp_path, film):
     whole = film(tmp_path / "a.mp4", 4, np.zeros(4 * 16000))
     words = tmp_path / "a.vtt"
     words.write_text("WEBVTT\n\n00:00.000 --> 00:01.500\nno\n\n00:02.000 --> 00:03.000\nyes\n")
