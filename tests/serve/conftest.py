@@ -89,9 +89,16 @@ def bursts(seconds: float, rate: int = 16000) -> np.ndarray:
 
 
 def film(
-    path: Path, seconds: int, *, sound: bool = True, rate: int = 5, size: int = 32, codec: str = "h264"
+    path: Path,
+    seconds: int,
+    *,
+    sound: bool = True,
+    rate: int = 5,
+    size: int = 32,
+    codec: str = "h264",
+    texture: int = 0,
 ) -> Path:
-    """A video whose colour changes every two seconds, maybe with sound at 16 kHz."""
+    """A video whose colour changes every two seconds, maybe with grain and with sound at 16 kHz."""
     heard = bursts(seconds) if sound else None
     random = np.random.default_rng(len(path.stem))
     with av.open(str(path), "w") as container:
@@ -104,7 +111,12 @@ def film(
             if second % 2 == 0:
                 colour = random.integers(0, 255, 3, dtype=np.uint8)
             for _ in range(rate):
-                picture = np.broadcast_to(colour, (size, size, 3)).copy()
+                grain = random.integers(0, texture + 1, (size, size, 3))
+                picture = (
+                    (np.broadcast_to(colour, (size, size, 3)) // 2 + grain).astype("u1")
+                    if texture
+                    else (np.broadcast_to(colour, (size, size, 3)).copy())
+                )
                 container.mux(track.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             if audio is not None:
                 samples = (heard[second * 16000 : (second + 1) * 16000] * 32767).astype("<i2")[None]

@@ -44,7 +44,7 @@ def corpus(twelve: Path, films: Any, tmp_path_factory: pytest.TempPathFactory) -
     (folder / "media").mkdir()
     lines = [header]
     for (name, words), seconds in zip(WORDS.items(), (3, 5)):
-        shutil.copy(films(f"agreement-{name}", seconds), folder / "media" / name)
+        shutil.copy(films(f"agreement-{name}", seconds, texture=120), folder / "media" / name)
         path = f"media/{name}"
         lines.append("\t".join({**row, "id": name, "text": words, "audio": path, "video": path}.values()))
     (folder / "test.tsv").write_text("\n".join(lines) + "\n")
@@ -63,8 +63,9 @@ def test_five_ways(arch: str, written: Any, corpus: Path, serving: Any, command:
     path = written(tmp_path / "model.pt", "emotion", arch, *SYSTEMS[arch], *images)
     _sharpen(path)
     command([
-        "fairseq-validate", corpus, "--user-dir", "mmer_fairseq", "--task", "emotion_prediction", "--cpu", "--path", path,
-        "--valid-subset", "test", "--batch-size", 2, "--num-workers", 0, "--save-predictions", tmp_path / "test.tsv",
+        "fairseq-validate", corpus, "--user-dir", "mmer_fairseq", "--task", "emotion_prediction", "--cpu",
+        "--path", path, "--valid-subset", "test", "--batch-size", 2, "--num-workers", 0,
+        "--save-predictions", tmp_path / "test.tsv",
     ])  # fmt: skip
     predictor = load(path)
     names = list(predictor.labels.names)
