@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -91,3 +92,57 @@ def command():
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def fresh_checkpoint():
+    """``fresh_checkpoint(file, corpus, arch, *flags)``: a checkpoint with fresh weights, as fairseq-train writes it.
+
+    ``data``: where it says that its corpus is; ``seed``: of the weights; ``change``: called with model and task state.
+    """
+    import warnings
+
+    import torch
+    from omegaconf import OmegaConf
+
+    import mmer_fairseq
+    from mmer_fairseq.checkpoints.fairseq_form import checkpoint
+
+    mmer_fairseq.register()
+    from fairseq import options, tasks
+    from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+
+    def write(
+        file: Path,
+        corpus: Path,
+        arch: str,
+        *flags: str,
+        data: str = "/nowhere/corpus",
+        seed: int = 3,
+        change: Callable[[Any, dict], None] = lambda model, state: None,
+    ) -> Path:
+        words = [
+            str(corpus),
+            "--task",
+            "emotion_prediction",
+            "--arch",
+            arch,
+            "--criterion",
+            "emotion_prediction_cri",
+        ]
+        parser = options.get_training_parser()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # fairseq calls hydra in deprecated ways
+            cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, [*words, *flags]))
+        task = tasks.setup_task(cfg.task)
+        torch.manual_seed(seed)
+        model = task.build_model(cfg.model)
+        plain = OmegaConf.to_container(cfg, enum_to_str=True)
+        plain["task"]["data"] = data
+        parts = {f"{part}_flags": plain[part] for part in ("model", "task", "criterion")}
+        state = task.state_dict()
+        change(model, state)
+        torch.save({**checkpoint(model.state_dict(), **parts), "task_state": state}, file)
+        return file
+
+    return write

@@ -54,5 +54,6 @@ class GatedFusionConfig(FairseqDataclass):
 class GatedFusionModel(FusionModel):
     @classmethod
     def build_model(cls, cfg, task):
-        dims = {m: spec.dim or cfg.width for m, spec in task.streams.items()}  # stored features have a width
+        # stored features have a width of their own; encoders of media give the one that is asked for
+        dims = {m: spec.dim if spec.form == "features" else cfg.width for m, spec in task.streams.items()}
         return cls.around(GatedFusion(dims, cfg.width, task.num_outputs, cfg.dropout), cfg, task)

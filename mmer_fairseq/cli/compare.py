@@ -48,7 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds", default="5", metavar="N", help="so many seeds, or several with commas between (default: 5)"
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the runs and the report")
+    parser.add_argument(
+        "--out",
+        default="runs/compare",
+        metavar="DIR",
+        help="of the runs and the report (default: runs/compare)",
+    )
     parser.add_argument(
         "--with",
         dest="own",
@@ -79,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of each run (default: 1 on the CPU, so that no result depends on the machine)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="print the commands, run nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the first commands, run nothing")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -92,16 +97,15 @@ def run(args: argparse.Namespace) -> int:
     where = _places(args)
     if args.dry_run:
         for job in plan.first():
-            print(shlex.join(job.train))
+            print(shlex.join([*job.train, *(["--cpu"] if where[0].device == "cpu" else [])]))
         return 0
     from mmer_fairseq.cli._checkpoint import writable
 
     writable(plan.out)
     failures, first = _train(plan, plan.first(), where)
-    chosen = _choose(plan, first, failures)
+    chosen = _choose(plan, first)
     more, second = _train(plan, plan.second(chosen), where)
-    failures += more
-    return _report(plan, [*first, *second], chosen, failures)
+    return _report(plan, [*first, *second], chosen, [*failures, *more])
 
 
 def _plan(args: argparse.Namespace) -> Plan:
@@ -110,6 +114,16 @@ def _plan(args: argparse.Namespace) -> Plan:
 
     recipes = _recipes()
     flags = plans.check_flags(args.behind, "flags behind --")
+    if args.tune_lr and any(
+        plans.value_of("--lr", words) is not None for words in (flags, shlex.split(" ".join(args.own)))
+    ):
+        raise InputError.of(
+            where="--tune-lr", expected="no --lr beside it", found="--lr", remedy="leave one of them out"
+        )
+    if "," in args.out:
+        raise InputError.of(
+            where="--out", expected="a path without a comma", found=args.out, remedy="choose another folder"
+        )
     corpus = Corpus.load(args.data, labels=plans.value_of("--labels", flags))
     split = args.split or ("test" if "test" in corpus.splits else "valid")
     for name in ("train", "valid", split):
@@ -170,7 +184,9 @@ def _places(args: argparse.Namespace) -> list[Place]:
         names = seen.split(",") if seen else []
         count = torch.cuda.device_count()
         gpus = names[:count] if len(names) >= count else [str(number) for number in range(count)]
-    return places(args.device, args.jobs, args.threads, gpus, os.cpu_count() or 1)
+    # not all of the machine's may be ours
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return places(args.device, args.jobs, args.threads, gpus, cores)
 
 
 def _train(plan: Plan, jobs: Sequence[Any], where: Sequence[Place]) -> tuple[list[Failure], list[JobFolder]]:
@@ -201,21 +217,26 @@ def _devices(where: Sequence[Place]) -> str:
     return ", ".join(names)
 
 
-def _choose(plan: Plan, first: Sequence[JobFolder], failures: Sequence[Failure]) -> dict[str, str]:
-    """System → its learning rate; systems of which a run failed are left out."""
+def _choose(plan: Plan, first: Sequence[JobFolder]) -> dict[str, str]:
+    """System → its learning rate; a rate with which training failed is never the best."""
     from mmer_fairseq.compare.progress import best_epoch, best_rates
 
     if plan.rates:
-        for folder in first:
-            value = best_epoch(folder, plan.metric)[1]
-            print(f"{folder.job.system.name}: lr {folder.job.rate} gives valid {plan.metric} {value:.3f}")
-    failed = {failure.folder.job.system.name for failure in failures}
-    return {name: rate for name, rate in best_rates(first, plan.metric).items() if name not in failed}
+        tried = {(folder.job.system.name, folder.job.rate): folder for folder in first}
+        for system in plan.systems:
+            for rate in plan.rates:
+                folder = tried.get((system.name, rate))
+                value = (
+                    f"valid {plan.metric} {best_epoch(folder, plan.metric)[1]:.3f}" if folder else "no result"
+                )
+                print(f"{system.name}: lr {rate} gives {value}")
+    return best_rates(first, plan.metric)
 
 
 def _report(
     plan: Plan, done: Sequence[JobFolder], chosen: Mapping[str, str], failures: Sequence[Failure]
 ) -> int:
+    """Write the report of the systems whose runs all ended well; 2 if there are others."""
     from mmer_fairseq.cli import report
     from mmer_fairseq.compare.progress import write_runs
 
@@ -225,7 +246,7 @@ def _report(
     for system in plan.systems:
         rate = chosen.get(system.name)
         if rate:
-            _note(plan, system, rate)
+            _note(plan, system, rate, failures)
         paths = [] if rate is None else [job.folder for job in plan.runs(system, rate)]
         whole = [path for path in paths if path in there]
         if paths and len(whole) == len(paths):
@@ -243,15 +264,18 @@ def _report(
     report.add_arguments(parser)
     code = report.run(parser.parse_args([*words, "--split", plan.split, "--out", str(plan.out / "report")]))
     print(plan.out / "runs.tsv")
-    return 2 if failures else code
+    return code if len(words) == len(plan.systems) else 2
 
 
-def _note(plan: Plan, system: Any, rate: str) -> None:
-    """Tell the report that the learning rate was tuned, and on what."""
+def _note(plan: Plan, system: Any, rate: str, failures: Sequence[Failure]) -> None:
+    """Tell the report that the learning rate was tuned, on what, and which tries failed."""
     from mmer_fairseq.reporting.choices import Choice, note_choice
     from mmer_fairseq.reporting.measures import TITLES
 
-    best = f"the highest {TITLES.get(plan.metric, plan.metric)} of {', '.join(plan.rates)} with seed {plan.seeds[0]}"
+    failed = [job.rate for job in (failure.folder.job for failure in failures) if job.system == system]
+    tried = f"{', '.join(plan.rates)} with seed {plan.seeds[0]}"
+    tried += f"; training failed with {', '.join(dict.fromkeys(failed))}" if failed else ""
+    best = f"the highest {TITLES.get(plan.metric, plan.metric)} of {tried}"
     for job in plan.runs(system, rate):
         if job.folder.is_dir():
             note_choice(job.folder, Choice("the learning rate", best, "valid", rate))

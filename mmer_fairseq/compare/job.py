@@ -21,6 +21,10 @@ STATE, LOCK, OUTPUT = "run.json", "run.lock", "output.txt"
 BEST, LAST = "checkpoint_best.pt", "checkpoint_last.pt"
 
 
+class InUseError(InputError):
+    """Another process is training in the folder."""
+
+
 class JobFolder:
     """One run on the disk.
 
@@ -68,7 +72,8 @@ class JobFolder:
                 found=f"one with other flags: {_differences(command, self.job.train)}",
                 remedy="give the flags of the first time, another --out, or remove the folder",
             )
-        return dict(state)
+        # without its checkpoint a run has to be made again
+        return {**state, "trained": bool(state["trained"]) and (self.path / BEST).exists()}
 
     def write(self, state: Mapping[str, Any]) -> None:
         """Keep what is known, whole or not at all."""
@@ -81,7 +86,7 @@ class JobFolder:
         """Take the folder: a training that a killed comparison left behind may still write in it.
 
         Raises:
-            InputError: it does.
+            InUseError: it does.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         handle = open(self.path / LOCK, "a+", encoding="utf-8")  # noqa: SIM115  kept open while the run lasts
@@ -91,7 +96,7 @@ class JobFolder:
             handle.seek(0)
             owner = handle.read().strip()
             handle.close()
-            raise InputError.of(
+            raise InUseError.of(
                 where=self.path,
                 expected="a run that nobody else is training",
                 found=f"one that process {owner or '(unknown)'} is training",
@@ -131,18 +136,20 @@ class JobFolder:
         return process
 
     def last_words(self, lines: int = 4) -> str:
-        """The end of what the command said: its message, if it failed."""
+        """The end of what the last command said: its message, if it failed."""
         with suppress(OSError):
             text = (self.path / OUTPUT).read_text(encoding="utf-8", errors="replace")
             said = [line.strip() for line in text.splitlines() if line.strip()]
-            faults = [line for line in said if "Error" in line or line.startswith("error:")]
-            return "; ".join(faults[-1:] or said[-lines:])[:600]
+            begun = max((place for place, line in enumerate(said) if line.startswith("$ ")), default=-1)
+            said = said[begun + 1 :]
+            faults = [line for line in said if "Error" in line or "error: " in line]
+            return "; ".join(faults[-1:] or said[-lines:])[:600] or "nothing"
         return "nothing"
 
     def history(self) -> History | None:
         """The log so far; None: no epoch has ended."""
         try:
-            return read_history(self.path / "train.log")
+            return read_history(self.path / "train.log", strict=False)
         except InputError:
             return None
 

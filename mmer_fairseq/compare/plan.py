@@ -34,7 +34,11 @@ OWN = (
     "--arch", "-a", "--seed", "--save-dir", "--restore-file", "--user-dir", "--task", "--criterion", "--log-format",
     "--log-file", "--no-progress-bar", "--save-predictions", "--cpu", "--best-checkpoint-metric",
     "--maximize-best-checkpoint-metric", "--no-epoch-checkpoints", "--no-last-checkpoints", "--no-save",
+    "--valid-subset", "--disable-validation", "--validate-interval", "--validate-interval-updates", "--save-interval",
+    "--save-interval-updates", "--validate-after-updates",
 )  # fmt: skip
+#: Names that the comparison's own files have.
+TAKEN = ("report", "runs.tsv")
 #: Metric by the kind of the labels that chooses the epoch and the learning rate; each is better when higher.
 METRICS = {"classes": "uar", "multilabel": "f1", "score": "ccc", "trace": "ccc"}
 
@@ -145,19 +149,19 @@ class Plan:
     def settings(self, system: System) -> list[str]:
         """How a system is trained: our defaults, what suits it, then the user's words, which count most."""
         given = {word.partition("=")[0] for word in (*self.flags, *system.flags) if word.startswith("--")}
-        defaults = {**DEFAULTS, **self._recipe(system.arch)}
+        defaults = {**DEFAULTS, **self._recipe(system)}
         words = []
         for flag, value in defaults.items():
             if flag not in given and TOGETHER.get(flag) not in given:
                 words += [flag, value]
         return [*words, *self.flags, *system.flags]
 
-    def _recipe(self, arch: str) -> dict[str, str]:
+    def _recipe(self, system: System) -> dict[str, str]:
         """What suits the architecture; encoders of media only where the corpus has the media."""
-        stored = value_of("--features", self.flags) or ""
+        stored = value_of("--features", (*self.flags, *system.flags)) or ""
         from_stores = {part.partition("=")[0].strip() for part in stored.split(",")}
         recipe = {}
-        for flag, value in self.recipes.get(arch, {}).items():
+        for flag, value in self.recipes.get(system.arch, {}).items():
             modality = flag[2:].partition("-")[0] if flag.endswith("-encoder") else ""
             if modality not in MODALITIES or (modality not in from_stores and self._raw(modality)):
                 recipe[flag] = value
@@ -178,21 +182,21 @@ def value_of(flag: str, words: Sequence[str]) -> str | None:
     return found
 
 
-def check_flags(words: Sequence[str], where: str) -> tuple[str, ...]:
-    """Refuse flags that the comparison sets itself.
+def check_flags(words: Sequence[str], where: str, also: Sequence[str] = ()) -> tuple[str, ...]:
+    """Refuse flags that the comparison sets itself, and some others.
 
     Raises:
         InputError: naming the flag.
     """
     for word in words:
         name = word.partition("=")[0]
-        if name in OWN:
+        if name in OWN or name in also:
             raise InputError.of(
                 where=where,
                 expected="flags of fairseq-train that mmer compare leaves open",
                 found=name,
-                remedy="leave it out: systems, seeds, folders, logs and devices are flags of mmer compare, and the "
-                "metric is that of the labels",
+                remedy="leave it out: systems, seeds, folders, logs and devices are flags of mmer compare, all systems "
+                "have the same labels, and their metric on valid chooses",
             )
     return tuple(words)
 
@@ -222,7 +226,7 @@ def parse_systems(
                 found=repr(part),
                 remedy="write for example robertaEMO_base,mme2e, or NAME=ARCH to give it a name",
             )
-        if name in found or not name or name in (".", "..") or "/" in name or "," in name:
+        if name in found or not name or name in TAKEN or name[0] in "-." or any(c in name for c in "/,:"):
             raise InputError.of(
                 where=where,
                 expected="systems with different names that can be folders",
@@ -238,9 +242,10 @@ def parse_systems(
                 where="--with",
                 expected=f"NAME: FLAGS, where NAME is one of {', '.join(found)}",
                 found=repr(text),
-                remedy=f"write for example --with '{next(iter(found))}: --dropout 0.3'",
+                remedy=f"write for example --with '{next(iter(found))}: --lr 3e-4'",
             )
-        flags[name.strip()] = (*flags[name.strip()], *check_flags(_split(words, text), f"--with {text!r}"))
+        more = check_flags(_split(words, text), f"--with {text!r}", ("--labels",))
+        flags[name.strip()] = (*flags[name.strip()], *more)
     return tuple(System(name, arch, flags[name]) for name, arch in found.items())
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
-from mmer_fairseq.compare.job import BEST, JobFolder
+from mmer_fairseq.compare.job import BEST, InUseError, JobFolder
 from mmer_fairseq.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Pool:
     def run(self, folders: Sequence[JobFolder]) -> None:
         """Run these; finished ones are left alone, begun ones go on.
 
-        After a failure the other runs of that system are not started: they would fail likewise, hours later.
+        After a failure the other seeds of that system and rate are not started: they would fail likewise, hours later.
 
         Raises:
             InputError: a folder is of other flags, or in use.
@@ -102,27 +102,44 @@ class Pool:
         told = len(self.failures)
         with _stopping(self):
             while waiting or self.running:
-                failed = {failure.folder.job.system.name for failure in self.failures}
-                waiting = [folder for folder in waiting if folder.job.system.name not in failed]
-                while waiting and self.free:
-                    self._begin(waiting.pop(0), self.free.pop(0))
+                failed = {_alike(failure.folder) for failure in self.failures}
+                waiting = [folder for folder in waiting if _alike(folder) not in failed]
+                waiting = self._begin(waiting)
                 time.sleep(LOOK)
                 ended, known = list(self._ended()), len(self.failures)
                 self.watch(self.running, ended, self.failures[told:])
                 told = known
 
-    def _begin(self, folder: JobFolder, place: Place) -> None:
-        state = folder.state()
-        lock = folder.lock()
-        folder.write(state)
-        self._start(Running(folder, place, lock, None, state, 0.0))  # type: ignore[arg-type]
+    def _begin(self, waiting: Sequence[JobFolder]) -> list[JobFolder]:
+        """Start what there is room for; those that still wait.
 
-    def _start(self, run: Running) -> None:
-        folder, state = run.folder, run.state
+        Raises:
+            InUseError: others are training all that is left.
+        """
+        left, in_use = list(waiting), None
+        for folder in waiting:
+            if not self.free:
+                break
+            try:
+                lock = folder.lock()
+            except InUseError as error:
+                in_use = error
+                continue
+            left.remove(folder)
+            if finished(folder):  # by somebody else meanwhile
+                lock.close()
+                continue
+            state = folder.state()
+            folder.write(state)
+            self._start(folder, self.free.pop(0), lock, state)
+        if in_use is not None and not self.running:
+            raise in_use
+        return left
+
+    def _start(self, folder: JobFolder, place: Place, lock: IO[str], state: dict[str, Any]) -> None:
         words = folder.evaluate_command() if state["trained"] else folder.job.train
-        run.process = folder.start(words, run.place.environment, run.place.device == "cpu", run.lock)
-        run.began = time.monotonic()
-        self.running.append(run)
+        process = folder.start(words, place.environment, place.device == "cpu", lock)
+        self.running.append(Running(folder, place, lock, process, state, time.monotonic()))
 
     def _ended(self) -> Iterator[JobFolder]:
         for run in list(self.running):
@@ -139,7 +156,7 @@ class Pool:
             elif not run.state["trained"]:
                 run.state["trained"] = True
                 run.folder.write(run.state)
-                self._start(run)
+                self._start(run.folder, run.place, run.lock, run.state)
                 continue
             else:
                 run.folder.drop_last()
@@ -179,24 +196,34 @@ def finished(folder: JobFolder) -> bool:
     Raises:
         InputError: it was made with other flags.
     """
-    return bool(folder.state()["trained"]) and folder.predictions.exists() and (folder.path / BEST).exists()
+    if not folder.state()["trained"] or not folder.predictions.exists():
+        return False
+    return folder.predictions.stat().st_mtime >= (folder.path / BEST).stat().st_mtime
+
+
+def _alike(folder: JobFolder) -> tuple[str, str]:
+    return folder.job.system.name, folder.job.rate
 
 
 @contextmanager
 def _stopping(pool: Pool) -> Iterator[None]:
-    """End the runs if we end; SIGTERM is taken as Ctrl-C is."""
+    """End the runs if we end; SIGTERM, and a terminal that closes, are taken as Ctrl-C is."""
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    signs = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        signs.append(signal.SIGHUP)
+    before = {sign: signal.signal(sign, interrupt) for sign in signs}
     try:
         yield
     finally:
         try:
             pool.stop()
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for sign, handler in before.items():
+                signal.signal(sign, handler)
 
 
 def places(device: str, jobs: int, threads: int, gpus: Sequence[str], cores: int) -> list[Place]:

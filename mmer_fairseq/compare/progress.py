@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -91,12 +92,9 @@ def best_epoch(folder: JobFolder, metric: str) -> tuple[int, float]:
     """Which epoch the checkpoint is of, and its metric on the validation split."""
     history = folder.history()
     series = history.valid.get(metric, {}) if history is not None else {}
+    numbers = [(epoch, value) for epoch, value in series.items() if not math.isnan(value)]
     # of equal ones fairseq keeps the last
-    return max(
-        ((epoch, value) for epoch, value in series.items()),
-        key=lambda p: (p[1], p[0]),
-        default=(0, float("nan")),
-    )
+    return max(numbers, key=lambda pair: (pair[1], pair[0]), default=(0, math.nan))
 
 
 def best_rates(folders: Sequence[JobFolder], metric: str) -> dict[str, str]:
@@ -104,6 +102,7 @@ def best_rates(folders: Sequence[JobFolder], metric: str) -> dict[str, str]:
     best: dict[str, tuple[float, str]] = {}
     for folder in folders:
         name, value = folder.job.system.name, best_epoch(folder, metric)[1]
+        value = -math.inf if math.isnan(value) else value
         if name not in best or value > best[name][0]:
             best[name] = (value, folder.job.rate)
     return {name: rate for name, (_, rate) in best.items()}

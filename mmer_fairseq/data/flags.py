@@ -8,6 +8,7 @@ from typing import Protocol
 
 from mmer_fairseq.corpus import MODALITIES
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.augment import parse_augmentation
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ def check_numbers(flags: StreamFlags) -> None:
                 found=value,
                 remedy="correct it or leave the flag out",
             )
+    parse_augmentation(flags.picture_augmentation)
     shortest, longest = flags.min_sample_size, flags.max_sample_size
     if shortest is not None and longest is not None and shortest > longest:
         raise InputError.of(

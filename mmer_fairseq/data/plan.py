@@ -101,6 +101,9 @@ def plan_streams(flags: StreamFlags, corpus: Corpus, train: str = "train") -> di
             remedy="fill these columns, or name stored features with --features",
         )
     name_unused(flags, streams)
+    for flag, modality in (("picture_augmentation", "video"), ("speed_perturbation", "audio")):
+        if getattr(flags, flag) and getattr(streams.get(modality), "source", None).__class__ is not RawSource:
+            logger.warning("--%s has no effect: no %s is read as a medium", flag.replace("_", "-"), modality)
     return streams
 
 

@@ -169,8 +169,8 @@ class EmotionPredictionConfig(FairseqDataclass):
     autocast_bf16: bool = field(
         default=False,
         metadata={
-            "help": "train in mixed precision (torch.autocast, bfloat16), on a GPU or a CPU: faster where the processor "
-            "multiplies bfloat16; weights, loss and evaluation stay in single precision"
+            "help": "train in mixed precision (torch.autocast, bfloat16), on a GPU or a CPU: faster where the "
+            "processor multiplies bfloat16; weights, loss and evaluation stay in single precision"
         },
     )
     num_classes: int = field(

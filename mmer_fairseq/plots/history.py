@@ -45,7 +45,7 @@ def lower_is_better(metric: str) -> bool:
     return metric.endswith("loss") or metric.split("_")[0] in LOWER_IS_BETTER
 
 
-def read_history(path: str | Path) -> History:
+def read_history(path: str | Path, *, strict: bool = True) -> History:
     """Read the log that ``fairseq-train --log-format json --log-file FILE`` writes.
 
     Other lines may stand between the JSON ones. A line may come twice (fairseq opens the file once more with
@@ -54,6 +54,7 @@ def read_history(path: str | Path) -> History:
 
     Args:
         path: of the log.
+        strict: refuse broken lines; else they are passed over, as of a run that was killed while it wrote.
 
     Raises:
         InputError: the file cannot be read, a JSON line is broken, or no epoch has ended.
@@ -68,7 +69,11 @@ def read_history(path: str | Path) -> History:
     for number, line in enumerate(text.split("\n")[:-1], start=1):
         found = _JSON.match(line.strip())
         if found:
-            _add(history, found.group(1), f"{path}:{number}")
+            try:
+                _add(history, found.group(1), f"{path}:{number}")
+            except InputError:
+                if strict:
+                    raise
     if not history.train and not history.valid:
         raise InputError.of(
             where=path,

@@ -10,6 +10,8 @@ import mmer_fairseq
 
 PLUGIN = ("--user-dir", "mmer_fairseq", "--task", "emotion_prediction")
 
+MODULES = {"fairseq-train": "fairseq_cli.train", "fairseq-validate": "fairseq_cli.validate"}
+
 
 def validate(checkpoint: Path, split: str, data: str, predictions: Path) -> list[str]:
     """The words of ``fairseq-validate`` that write a checkpoint's predictions of a split.
@@ -25,7 +27,7 @@ def validate(checkpoint: Path, split: str, data: str, predictions: Path) -> list
 
 
 def startable(words: Sequence[str]) -> list[str]:
-    """The same command with the program and the plugin of this installation, wherever it is started from."""
+    """The same command with this Python, this fairseq and this plugin, wherever it is started from."""
+    place = words.index(PLUGIN[0]) + 1
     here = str(Path(mmer_fairseq.__file__).parent)
-    program = str(Path(sys.executable).parent / words[0])
-    return [program, *(here if word == PLUGIN[1] else word for word in words[1:])]
+    return [sys.executable, "-m", MODULES[words[0]], *words[1:place], here, *words[place + 1 :]]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_one_command_trains_tunes_and_reports(corpus, tmp_path, capsys):
 
 def test_killed_and_begun_again_gives_the_same_numbers(corpus, tmp_path):
     def words(out: str) -> list[str]:
-        flags = [*FLAGS, "--max-epoch", "6", "--patience", "6"]
+        flags = [*FLAGS, "--max-epoch", "20", "--patience", "20"]
         return ["compare", corpus, "--archs", "lf_rnn", "--seeds", "1", "--out", str(tmp_path / out), *flags]
 
     assert main(words("whole")) == 0
@@ -79,7 +80,8 @@ def test_killed_and_begun_again_gives_the_same_numbers(corpus, tmp_path):
         time.sleep(0.01)
     process.kill()
     process.wait()
-    os.killpg(int((run / "run.lock").read_text()), signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.killpg(int((run / "run.lock").read_text()), signal.SIGKILL)
     assert not (run / "test.tsv").exists()
     time.sleep(0.2)
     assert main(words("cut")) == 0
@@ -114,13 +116,13 @@ def test_a_system_that_fails_is_named_and_the_others_are_reported(corpus, tmp_pa
         "--archs",
         "lf_rnn,bad=lf_rnn",
         "--with",
-        "bad: --labels nothing",
+        "bad: --dropout nothing",
         "--seeds",
         "1",
     ]
     assert main([*words, "--out", str(tmp_path / "out"), *FLAGS, "--max-epoch", "1"]) == 2
     said = capsys.readouterr()
-    assert "error: bad seed 1: training ended with status 1: error: " in said.err
+    assert "error: bad seed 1: training ended with status 2: " in said.err
     assert "bad is not in the report: not all of its runs ended well" in said.err
     assert "UAR" in said.out
     assert (tmp_path / "out" / "report" / "report.html").exists()
@@ -146,3 +148,18 @@ def test_numbers_below_zero(corpus, tmp_path, capsys, flag):
     words = ["compare", corpus, "--archs", "lf_rnn", "--out", str(tmp_path / "out"), flag, "-1"]
     assert main(words) == 2
     assert capsys.readouterr().err == f"error: {flag}: expected 0 or more; found -1. Leave the flag out.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", "a,b"], "--out: expected a path without a comma; found a,b. Choose another folder."),
+        (
+            ["--tune-lr", "1e-3", "--", "--lr", "1"],
+            "--tune-lr: expected no --lr beside it; found --lr. ",
+        ),
+    ],
+)
+def test_flags_that_do_not_go(corpus, capsys, words, said):
+    assert main(["compare", corpus, "--archs", "lf_rnn", *words]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {said}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -154,7 +155,7 @@ def test_evaluate_says_what_fairseq_said(tmp_path, capsys, monkeypatch):
     checkpoint(run, data="/data/mine")
 
     def validate(words, *, stdout, **_):
-        assert words[0].endswith("fairseq-validate")
+        assert words[:3] == [sys.executable, "-m", "fairseq_cli.validate"]
         assert Path(words[words.index("--user-dir") + 1]).is_dir()
         stdout.write("first\nno such corpus\n")
         return subprocess.CompletedProcess(words, 1)

@@ -24,6 +24,7 @@ folder = pathlib.Path(value("--save-dir"))
 with open(folder / "places.txt", "a") as file:
     file.write(f"{os.environ['CUDA_VISIBLE_DEVICES']!r} {os.environ['OMP_NUM_THREADS']} {'--cpu' in words}\\n")
 how = value("--how")
+if how == "slow": time.sleep(1)
 if how == "fail": sys.exit("ValueError: that went wrong")
 if how == "nothing": sys.exit()
 if how == "once" and not (folder / "checkpoint_last.pt").exists():

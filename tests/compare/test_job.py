@@ -38,5 +38,5 @@ def test_last_words_are_the_message(make):
     assert folder.last_words() == "nothing"
     (folder.path / "output.txt").write_text("a\nerror: x.tsv:3: expected this\n  at the end\n")
     assert folder.last_words() == "error: x.tsv:3: expected this"
-    (folder.path / "output.txt").write_text("a\nb\n\nc\nd\ne\n")
+    (folder.path / "output.txt").write_text("$ before\nValueError: old\n$ now\na\nb\n\nc\nd\ne\n")
     assert folder.last_words() == "b; c; d; e"

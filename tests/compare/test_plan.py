@@ -77,6 +77,8 @@ def test_encoders_of_media_are_left_out_where_stored_features_are_read(corpus):
     words = plan(corpus, flags=["--features", "video=hog"]).settings(System("A", "mine"))
     assert "--video-encoder" not in words
     assert value_of("--lr", words) == "3e-4"
+    words = plan(corpus).settings(System("A", "mine", ("--features", "video=hog")))
+    assert "--video-encoder" not in words
 
 
 def test_the_metric_is_that_of_the_labels(corpus):

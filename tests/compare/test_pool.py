@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_a_run_that_fails_is_told_and_ends_its_system_alone(make):
 def test_a_run_that_writes_no_checkpoint_has_failed(make):
     pool = Pool([CPU], Watch())
     pool.run([make(how="nothing")])
-    assert pool.failures[0].why.startswith("training wrote no checkpoint_best.pt: $")
+    assert pool.failures[0].why.startswith("training wrote no checkpoint_best.pt: nothing")
 
 
 def test_a_killed_run_goes_on_when_it_is_run_again(make):
@@ -83,13 +84,14 @@ def test_a_killed_run_goes_on_when_it_is_run_again(make):
     assert folder.state()["seconds"] > before
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_being_stopped_ends_what_runs(make, sign):
     folder, watch = make(how="sleep"), Watch()
     pids = []
 
     def stop() -> None:
-        while not (folder.path / "places.txt").exists():
+        lock = folder.path / "run.lock"
+        while not (folder.path / "places.txt").exists() or not lock.read_text():
             time.sleep(0.02)
         pids.append(int((folder.path / "run.lock").read_text()))
         os.kill(os.getpid(), sign)
@@ -123,6 +125,38 @@ def test_a_run_that_a_killed_comparison_left_behind_is_not_run_twice(make):
         process.kill()
         process.wait()
     folder.lock().close()
+
+
+def test_what_others_train_is_waited_for(make):
+    others, own = make("A", 1, "slow"), make("B", 1, "slow")
+    lock = others.lock()
+    process = others.start(others.job.train, CPU.environment, True, lock)
+    lock.close()
+    watch = Watch()
+    Pool([CPU], watch).run([others, own])
+    process.wait()
+    assert sorted(watch.ended) == ["A seed 1", "B seed 1"]
+
+
+def test_of_several_rates_one_may_fail(make):
+    folders = [make("A", 1, "fail"), make("A", 2)]
+    for folder, rate in zip(folders, ("1e-1", "1e-3")):
+        folder.job = replace(folder.job, rate=rate)
+    pool = Pool([CPU], Watch())
+    pool.run(folders)
+    assert [finished(folder) for folder in folders] == [False, True]
+
+
+def test_a_run_without_its_checkpoint_or_with_older_predictions_is_not_finished(make):
+    folder = make()
+    Pool([CPU], Watch()).run([folder])
+    os.utime(folder.predictions, (1, 1))
+    assert not finished(folder)
+    assert folder.state()["trained"]
+    (folder.path / "checkpoint_best.pt").unlink()
+    assert not folder.state()["trained"]
+    Pool([CPU], Watch()).run([folder])
+    assert finished(folder)
 
 
 def test_places():

@@ -57,10 +57,18 @@ def test_durations_in_words(seconds, words):
 
 def test_the_rate_that_is_best_on_valid(make):
     folders = []
-    for name, rate, value in (("A", "1e-2", 0.5), ("A", "1e-3", 0.7), ("A", "1e-4", 0.7), ("B", "1e-2", 0.1)):
+    for name, rate, value in (
+        ("A", "1", "nan"),
+        ("A", "1e-2", 0.5),
+        ("A", "1e-3", 0.7),
+        ("A", "1e-4", 0.7),
+        ("B", "1e-2", 0.1),
+    ):
         folder = make(f"{name}-{rate}")
         folder.job = replace(folder.job, system=System(name, "mine"), rate=rate)
         folder.path.mkdir(parents=True)
-        (folder.path / "train.log").write_text(json.dumps({"epoch": 1, "valid_uar": str(value)}) + "\n")
+        (folder.path / "train.log").write_text(
+            '{"epoch": 1, "valid_u\n' + json.dumps({"epoch": 1, "valid_uar": str(value)}) + "\n"
+        )
         folders.append(folder)
     assert best_rates(folders, "uar") == {"A": "1e-3", "B": "1e-2"}

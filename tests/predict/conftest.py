@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,13 +9,6 @@ import av
 import numpy as np
 import pytest
 import soundfile
-import torch
-from omegaconf import OmegaConf
-
-import mmer_fairseq
-from mmer_fairseq.checkpoints.fairseq_form import checkpoint
-
-mmer_fairseq.register()
 
 Made = Callable[..., Path]
 
@@ -48,48 +40,20 @@ SYSTEMS = {
 
 
 @pytest.fixture(scope="session")
-def made(twelve: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+def made(twelve: Path, fresh_checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """``made(name, arch, flags…)``: a checkpoint whose corpus is nowhere (``data``: where it says that it is)."""
-    from fairseq import options, tasks
-    from fairseq.dataclass.utils import convert_namespace_to_omegaconf
-
     folder = tmp_path_factory.mktemp("checkpoints")
 
     def make(
-        name: str,
-        arch: str,
-        *flags: str,
-        corpus: Path = twelve,
-        data: str = "/nowhere/corpus",
-        forget: bool = False,
-    ):
+        name: str, arch: str, *flags: str, corpus: Path = twelve, forget: bool = False, **more: str
+    ) -> Path:
         file = folder / f"{name}.pt"
-        if file.exists():
-            return file
-        words = [
-            str(corpus),
-            "--task",
-            "emotion_prediction",
-            "--arch",
-            arch,
-            "--criterion",
-            "emotion_prediction_cri",
-        ]
-        parser = options.get_training_parser()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # fairseq calls hydra in deprecated ways
-            cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, [*words, *flags]))
-        task = tasks.setup_task(cfg.task)
-        torch.manual_seed(3)
-        model = task.build_model(cfg.model)
-        plain = OmegaConf.to_container(cfg, enum_to_str=True)
-        plain["task"]["data"] = data
-        parts = {f"{part}_flags": plain[part] for part in ("model", "task", "criterion")}
-        state = task.state_dict()
-        if forget:
-            del state["reading"]
-        torch.save({**checkpoint(model.state_dict(), **parts), "task_state": state}, file)
-        return file
+
+        def change(model, state) -> None:
+            if forget:
+                del state["reading"]
+
+        return file if file.exists() else fresh_checkpoint(file, corpus, arch, *flags, change=change, **more)
 
     return make
 

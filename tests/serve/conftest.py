@@ -7,7 +7,6 @@ import json
 import shutil
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +18,9 @@ from urllib.parse import quote
 import av
 import numpy as np
 import pytest
-import torch
-from omegaconf import OmegaConf
 
 import mmer_fairseq
 from mmer_fairseq import load
-from mmer_fairseq.checkpoints.fairseq_form import checkpoint
 
 pytest.importorskip("starlette", reason="needs pip install 'mmer_fairseq[serve]'")
 pytest.importorskip("uvicorn", reason="needs pip install 'mmer_fairseq[serve]'")
@@ -36,32 +32,18 @@ from mmer_fairseq.serve.settings import Settings  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def written(twelve: Path) -> Callable[..., Path]:
+def written(twelve: Path, fresh_checkpoint: Any) -> Callable[..., Path]:
     """``written(file, labels, arch, flags…)``: a checkpoint with fresh weights whose corpus is nowhere."""
-    from fairseq import options, tasks
-    from fairseq.dataclass.utils import convert_namespace_to_omegaconf
-
     small = ("lf_rnn", "--feature-dim", "8", "--frame-rate", "5", "--frame-size", "16")
 
     def write(file: Path, labels: str, *model: str) -> Path:
+        def sharpen(network: Any, state: Any) -> None:
+            if not model:
+                for weight in network.parameters():  # fresh weights say nearly the same of everything
+                    weight.data *= 4
+
         arch, *flags = model or small
-        words = [str(twelve), "--task", "emotion_prediction", "--arch", arch, "--labels", labels, *flags]
-        words += ["--criterion", "emotion_prediction_cri"]
-        parser = options.get_training_parser()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # fairseq calls hydra in deprecated ways
-            cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, words))
-        task = tasks.setup_task(cfg.task)
-        torch.manual_seed(5)
-        made = task.build_model(cfg.model)
-        if not model:
-            for weight in made.parameters():  # fresh weights say nearly the same of everything
-                weight.data *= 4
-        plain = OmegaConf.to_container(cfg, enum_to_str=True)
-        plain["task"]["data"] = "/nowhere"
-        parts = {f"{part}_flags": plain[part] for part in ("model", "task", "criterion")}
-        torch.save({**checkpoint(made.state_dict(), **parts), "task_state": task.state_dict()}, file)
-        return file
+        return fresh_checkpoint(file, twelve, arch, "--labels", labels, *flags, seed=5, change=sharpen)
 
     return write
 
