@@ -48,5 +48,6 @@ def test_faces_once_or_in_each_step(tmp_path: Path, capsys: pytest.CaptureFixtur
     ways = names["Ways"](videos, [2, 3], "centre", tmp_path / "faces")
     for found, stored in zip(ways.found(), ways.stored()):
         assert abs(stored.permute(0, 2, 3, 1).float().numpy() - found).mean() < 8
-    assert names["main"]([*map(str, videos), "--detector", "centre", "--share", "0.1", "--repeats", "1"]) == 0
+    flags = ["--detector", "centre", "--share", "0.1", "--repeats", "1", "--height", "96", "--autocast"]
+    assert names["main"]([*map(str, videos), *flags]) == 0
     assert capsys.readouterr().out.count("ratio") == 4
