@@ -11,9 +11,13 @@
 # What else it reads from the environment is told in recipe.sh.
 set -euo pipefail
 GPUS=$(nvidia-smi --list-gpus 2>/dev/null | wc -l) || GPUS=0
-NNODES=${NNODES:-1}
+NNODES=${NNODES:-1} NODE_RANK=${NODE_RANK:-0}
+if [ "$NODE_RANK" -ge "$NNODES" ]; then
+	echo "error: NODE_RANK: expected 0 to $((NNODES - 1)), as NNODES is $NNODES; found $NODE_RANK. Set NNODES on every machine." >&2
+	exit 2
+fi
 NPROC=${NPROC:-$((GPUS > 0 ? GPUS : 1))}
 WORLD=$((NNODES * NPROC))
 source "$(dirname "$0")/recipe.sh"
-exec torchrun --nnodes "$NNODES" --node-rank "${NODE_RANK:-0}" --nproc-per-node "$NPROC" \
+exec torchrun --nnodes "$NNODES" --node-rank "$NODE_RANK" --nproc-per-node "$NPROC" \
 	--master-addr "${MASTER_ADDR:-localhost}" --master-port "${MASTER_PORT:-29500}" "${TRAIN[@]}"

@@ -273,3 +273,17 @@ def test_ray_extract(tmp_path, words, called):
     )
     assert called in done.stdout + done.stderr
     assert (done.returncode == 0) == (called.split()[0] in ("ray", "mmer"))
+
+
+def test_a_machine_that_is_not_counted_is_refused(environment, tmp_path):
+    done = subprocess.run(
+        ["bash", str(CLUSTER / "torchrun.sh"), str(tmp_path)],
+        env={**environment, "NODE_RANK": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: NODE_RANK: expected 0 to 0, as NNODES is 1; found 1. Set NNODES on every machine.\n"
+    )
