@@ -78,3 +78,8 @@ def test_what_has_no_effect_is_said(caplog):
         "--video-encoder has no effect on video: this run reads text",
         "--freeze has no effect on video: this run reads text",
     ]
+
+
+def test_an_augmentation_that_there_is_not_is_refused_whatever_is_read():
+    with pytest.raises(InputError, match="--picture-augmentation: expected each at most once"):
+        check_numbers(flags(picture_augmentation="flp"))

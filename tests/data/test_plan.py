@@ -147,3 +147,20 @@ def test_pictures_are_changed_where_pictures_are_read(tmp_path):
     )
     assert streams["video"].source.augmentation.flip == 0.5
     assert streams["audio"].source.augmentation is None
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        (
+            "picture_augmentation",
+            "flip",
+            "--picture-augmentation has no effect: no video is read as a medium",
+        ),
+        ("speed_perturbation", 0.2, "--speed-perturbation has no effect: no audio is read as a medium"),
+    ],
+)
+def test_changes_of_media_that_are_not_read_are_said(corpus, caplog, flag, value, said):
+    with caplog.at_level(logging.WARNING):
+        plan_streams(flags(features="audio=mine", **{flag: value}), corpus)
+    assert said in caplog.text
