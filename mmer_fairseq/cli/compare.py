@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--archs",
         required=True,
         metavar="[NAME=]ARCH[,…]",
-        help="architectures; fairseq-train --help lists them",
+        help="architectures; a wrong name lists them all",
     )
     parser.add_argument(
         "--seeds", default="5", metavar="N", help="so many seeds, or several with commas between (default: 5)"
