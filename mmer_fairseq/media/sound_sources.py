@@ -28,6 +28,8 @@ _RUN_IN = 0.3
 # Jumps between the times of successive frames up to this are rounding or jitter, and closing each would
 # click; longer ones are gaps in the recording. In seconds.
 _JITTER = 0.01
+#: Samples of silence that are handed on at once.
+_SILENCE = 1 << 20
 
 # Stored tensors carry no rate; those of the SSE-FT layout are 16 kHz.
 TENSOR_RATE = 16000
@@ -101,8 +103,8 @@ def track_blocks(medium: Medium, start: Optional[float], end: Optional[float]) -
         elif abs(position - follows) <= _JITTER * rate:
             position = follows
         follows = position + len(block)
-        if position > cursor:
-            silence = np.zeros(int(min(position, last)) - cursor, dtype=np.float32)
+        while position > cursor and cursor < last:  # in pieces: a gap may be hours long
+            silence = np.zeros(min(int(min(position, last)) - cursor, _SILENCE), dtype=np.float32)
             yield rate, silence
             cursor += len(silence)
         block = block[max(0, cursor - position) : int(min(len(block), max(0, last - position)))]

@@ -11,9 +11,12 @@ from mmer_fairseq.corpus.faults import stop
 from mmer_fairseq.corpus.textfile import read_utf8
 from mmer_fairseq.errors import InputError
 
-_TIME = r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})"
+_TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{2})[.,](\d{3})"
 _CUE = re.compile(rf"^\s*{_TIME}\s+-->\s+{_TIME}(?:\s.*)?$")
-_TAG = re.compile(r"<[^>]*>|\{\\[^}]*\}")
+# no tag holds another's beginning: else a line of beginnings takes time that grows with its square
+_TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
+#: Characters of a line, at most.
+LINE = 4000
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,13 @@ def read_subtitles(path: Path) -> list[Cue]:
             times = _times(line, f"{path}:{number}")
             words = []
         elif times is not None and line.strip():
+            if len(line) > LINE:
+                raise InputError.of(
+                    where=f"{path}:{number}",
+                    expected=f"a line of at most {LINE} characters",
+                    found=len(line),
+                    remedy="divide the line, or check that these are subtitles",
+                )
             words.append(html.unescape(_TAG.sub("", line)).strip())
         elif times is not None:
             said = " ".join(" ".join(words).split())

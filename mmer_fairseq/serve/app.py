@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -53,6 +54,8 @@ _ASKED = 200_000
 _AT_ONCE = 4
 #: Seconds without a byte after which an upload is given up.
 _STALLED = 60.0
+#: Bytes a second, at least, that an upload must come with on the whole.
+_SLOWEST = 20_000
 
 
 class Pages:
@@ -97,6 +100,8 @@ class Pages:
             with upload:
                 await self._receive(request, upload.path, self.settings.max_bytes)
                 found = await anyio.to_thread.run_sync(self._inspect, upload)
+                if await request.is_disconnected():  # nobody will ever know its id
+                    raise ClientDisconnect
                 upload.found = found
         except BaseException:
             self.uploads.remove(upload.id)
@@ -123,6 +128,7 @@ class Pages:
             try:
                 await self._receive(request, file, safety.WORDS, empty=True)
                 if file.stat().st_size:
+                    safety.check_words(file, name)
                     await anyio.to_thread.run_sync(read_subtitles, file)
             except InputError as error:
                 file.unlink()
@@ -143,11 +149,11 @@ class Pages:
                 raise HTTPException(413, "That is too much to ask.")
         try:
             wish = model.Wish.of(json.loads(body or b"{}"), self.predictor)
-        except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        except (ValueError, AttributeError, TypeError, OverflowError, RecursionError) as error:
             raise HTTPException(400, "The page asked for something that the model does not know.") from error
         run = upload.runs.get(wish)
         if run is None or run.cancelled or (run.ended and not run.whole):
-            if sum(not each.ended for each in upload.runs.values()) >= _AT_ONCE:
+            if sum(not each.ended and not each.cancelled for each in upload.runs.values()) >= _AT_ONCE:
                 raise HTTPException(429, "Too much is asked of this file at once.")
             run = Run(upload, wish)
             upload.keep(wish, run)
@@ -167,7 +173,10 @@ class Pages:
         if run is None or not run.whole or kind not in _TABLES:
             raise HTTPException(404, "There is no such result.")
         if kind == "png":
-            file = await anyio.to_thread.run_sync(run.picture)
+            try:
+                file = await anyio.to_thread.run_sync(run.picture)
+            except InputError as error:
+                raise InputError(upload.plainly(str(error))) from error
         else:
             file = run.folder / f"predictions.{kind}"
         name = f"{Path(upload.name).stem}-emotion.{kind}"
@@ -191,7 +200,7 @@ class Pages:
 
     async def _receive(self, request: Request, path: Path, most: int, empty: bool = False) -> None:
         """Write a body to a file; the limit holds while it comes."""
-        size = 0
+        size, began = 0, time.monotonic()
         chunks = request.stream()
         async with await anyio.open_file(path, "wb") as file:
             while True:
@@ -204,6 +213,8 @@ class Pages:
                 size += len(chunk)
                 if size > most:
                     raise self._too_large()
+                if time.monotonic() - began > _STALLED + size / _SLOWEST:
+                    raise HTTPException(408, "The upload is too slow.")
                 await file.write(chunk)
         if not size and not empty:
             raise HTTPException(400, "The file is empty (0 bytes); choose another file.")

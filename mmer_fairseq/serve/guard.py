@@ -74,9 +74,13 @@ class Guard:
 
 def _is_own_page(headers: Headers) -> bool:
     """Browsers say which page asks; programs that are no browser say nothing."""
-    origin = headers.get("origin")
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
     if origin is None:
-        return headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
+        return site in (None, "same-origin", "none")
+    if (
+        origin == "null"
+    ):  # a beacon of a page that sends no referrer; no page can write the other header itself
+        return site == "same-origin"
     return urlsplit(origin).netloc == headers.get("host")
 
 

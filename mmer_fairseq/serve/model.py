@@ -55,6 +55,7 @@ class Wish:
             raise ValueError("window")
         if not isinstance(text, str) or len(text) > 20000:
             raise ValueError("text")
+        text.encode()  # refuses half of a surrogate pair, which no file could hold
         return cls(tuple(sorted(set(without))), float(window), " ".join(text.split()))
 
 

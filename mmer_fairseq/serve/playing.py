@@ -44,13 +44,17 @@ def repack(path: Path) -> bool:
                     for track in source.streams
                     if track.type in ("audio", "video")
                 }
+                size, most = 0, path.stat().st_size * 1.5 + (1 << 20)
                 for packet in source.demux():
+                    size += packet.size
+                    if size > most:  # packets that were compressed again: they would fill the disk
+                        return False
                     if packet.dts is not None and packet.stream.index in streams:
                         packet.stream = streams[packet.stream.index]
                         target.mux(packet)
         part.replace(path)
         return True
-    except (av.FFmpegError, ValueError, AttributeError):
+    except (av.FFmpegError, OSError, ValueError, AttributeError):
         return False  # it plays worse, and is predicted all the same
     finally:
         with contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ name, which stay the same, so later openings choose the same demuxer.
 from __future__ import annotations
 
 import re
+import tempfile
 from pathlib import Path
 
 from mmer_fairseq.errors import InputError
@@ -26,7 +27,10 @@ DEMUXERS = (
 PIXELS = 8192 * 8192
 #: Bytes of a text or of subtitles.
 WORDS = 5_000_000
+#: Lines of a text or of subtitles.
+LINES = 20_000
 _HEAD = 1024
+_WERE = re.compile(r" \(they were at [^)]*\)")
 _PATH = re.compile(r"(?<![\w./])/(?:[\w.@+-]+/)+([\w.@+-]*)")
 
 
@@ -70,24 +74,40 @@ def inspect(path: Path, name: str, max_minutes: float) -> Found:
         size = path.stat().st_size
         if size > WORDS:
             _refuse(name, f"at most {WORDS / 1e6:g} MB of words", f"{size / 1e6:.1f} MB")
+        check_words(path, name)
         return look(path, 30.0)
     head = files.read_head(path, expected="a sound or a video")
     kind = files.sniff(head)
     if kind is None and not _is_m2ts(head):
         _refuse(name, "a sound or a video, by its first bytes", "bytes of no known kind")
     if files.identify(path).medium == "container":  # says, too, what a wrongly named file is
-        _check_demuxer(path, name)
+        _check_demuxer(path, name, 60 * max_minutes)
     found = look(path, 30.0)
     if not found.seconds:
         _refuse(name, "a recording of some length", "none that its packets or headers tell")
-    if found.seconds > 60 * max_minutes:
+    _check_length(found.seconds, 60 * max_minutes, name)
+    return found
+
+
+def check_words(path: Path, name: str) -> None:
+    """Refuse a text of very many lines: each is an utterance.
+
+    Raises:
+        InputError: it has more than ``LINES``.
+    """
+    lines = path.read_bytes().count(b"\n")
+    if lines > LINES:
+        _refuse(name, f"at most {LINES} lines", str(lines), "divide the file")
+
+
+def _check_length(seconds: float, most: float, name: str) -> None:
+    if seconds > most:
         _refuse(
             name,
-            f"a recording of at most {max_minutes:g} minutes",
-            f"{found.seconds / 60:.1f} minutes",
+            f"a recording of at most {most / 60:g} minutes",
+            f"{seconds / 60:.1f} minutes",
             "cut it, or start the server with a higher --max-minutes",
         )
-    return found
 
 
 def _is_m2ts(head: bytes) -> bool:
@@ -95,13 +115,23 @@ def _is_m2ts(head: bytes) -> bool:
     return head[4:5] == b"G" and head[196:197] == b"G" and head[388:389] == b"G"
 
 
-def _check_demuxer(path: Path, name: str) -> None:
+def _check_demuxer(path: Path, name: str, most: float) -> None:
+    """Refuse what libav would not read from the file alone, huge pictures, and packets later than ``most`` seconds.
+
+    A header may say that a file is short, or nothing at all; the packets do not lie.
+    """
     import av
+
+    last = 0.0
 
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     try:
         with av.open(f"file:{path}", options=options, metadata_errors="ignore") as container:
             sizes = [(s.codec_context.width, s.codec_context.height) for s in container.streams.video]
+            begin = (container.start_time or 0) / av.time_base
+            for packet in container.demux(*container.streams.audio, *container.streams.video):
+                if packet.pts is not None and packet.time_base is not None:
+                    last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base) - begin)
     except (av.FFmpegError, AttributeError) as error:
         why = getattr(error, "strerror", "") or "no decoder for its pictures"
         raise InputError.of(
@@ -110,6 +140,8 @@ def _check_demuxer(path: Path, name: str) -> None:
             found=f"one that cannot be opened: '{why}'",
             remedy="the file is damaged, truncated or of a rare kind: copy it again, or write it anew as MP4",
         ) from error
+    if last > most + 1.0:  # coders fill up their last packet
+        _check_length(last, most, name)
     for width, height in sizes:
         if width * height > PIXELS:
             _refuse(name, f"pictures of at most {PIXELS // 1_000_000} million pixels", f"{width} × {height}")
@@ -128,4 +160,7 @@ def scrub(text: str, names: dict[str, str]) -> str:
     """
     for path in sorted(names, key=len, reverse=True):
         text = text.replace(path, names[path])
+    text = _WERE.sub("", text)
+    for root in {tempfile.gettempdir(), str(Path.home()), str(Path.cwd())} - {"/"}:
+        text = text.replace(root + "/", "/_/")  # the folders behind it go below
     return _PATH.sub(lambda match: match.group(1) or "…", text)

@@ -131,7 +131,9 @@ def serve(
     server = build_server(predictor, settings, host=host, names=names, faces=faces)
     if threading.current_thread() is threading.main_thread():
         # uvicorn sends the signal again when it is done, and the folder must be gone before the process is
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        for sign in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(sign) is not signal.SIG_IGN:  # nohup
+                signal.signal(sign, lambda number, _: sys.exit(128 + number))
     try:
         print(f"{address(sock, host)}   (Ctrl+C stops)", flush=True)
         server.run(sockets=[sock])

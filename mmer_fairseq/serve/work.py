@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import shutil
 import tempfile
 import threading
 import time
@@ -65,6 +66,11 @@ class Run:
         for told in list(self._told.values()):
             told()
 
+    def clear(self) -> None:
+        """Remove the tables of a run that did not end well: nobody can ask for them."""
+        if not self.whole:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
     def picture(self) -> Path:
         """The timeline as PNG, drawn when first asked for.
 
@@ -113,8 +119,12 @@ class Work:
     def add(self, run: Run) -> None:
         """Queue a run."""
         with self._changed:
-            self._waiting.append(run)
+            dropped = [each for each in self._waiting if each.cancelled]
+            self._waiting = [each for each in self._waiting if not each.cancelled] + [run]
             self._changed.notify()
+        for each in dropped:
+            each.tell({"type": "stopped", "message": ""})
+            each.clear()
 
     def place(self, run: Run) -> int:
         """How many are before it, those at work among them; 0: it is being made, or has ended."""
@@ -151,6 +161,7 @@ class Work:
             try:
                 with run.upload:
                     self._make(run)
+                    run.clear()
             finally:
                 with self._changed:
                     self._active.remove(run)

@@ -53,3 +53,16 @@ def test_text_by_line_and_whole(tmp_path):
     path = written(tmp_path, "a.txt", "one  two\n\nthree\n")
     assert [cue.text for cue in read_text(path, whole=False)] == ["one two", "three"]
     assert [cue.text for cue in read_text(path, whole=True)] == ["one two three"]
+
+
+def test_a_line_of_beginnings_is_read_at_once(tmp_path):
+    path = tmp_path / "a.vtt"
+    path.write_text("WEBVTT\n\n00:01.000 --> 00:02.000\n" + "<" * 3900 + "yes\n")
+    assert read_subtitles(path)[0].text.endswith("<yes")
+    path.write_text("WEBVTT\n\n00:01.000 --> 00:02.000\n" + "<" * 5000 + "\n")
+    with pytest.raises(InputError) as error:
+        read_subtitles(path)
+    assert str(error.value) == (
+        f"{path}:4: expected a line of at most 4000 characters; found 5000. Divide the line, or check that these are "
+        "subtitles."
+    )

@@ -91,7 +91,7 @@ def test_libav_refuses_what_is_not_on_the_list(tmp_path):
     file = tmp_path / "a.mp4"
     file.write_text(f"ffconcat version 1.0\nfile '{tmp_path}/other.mp4'\n")
     with pytest.raises(InputError) as error:
-        safety._check_demuxer(file, "a.mp4")
+        safety._check_demuxer(file, "a.mp4", 3600.0)
     assert str(error.value).startswith(
         "a.mp4: expected a sound or a video of a common kind; found one that cannot be"
     )
@@ -442,3 +442,113 @@ def test_the_table_is_full():
         uploads.add("b.mp4", ".mp4")
     uploads.close()
     assert not uploads.root.exists()
+
+
+def late_packet(path, seconds):
+    """Sound of a tenth of a second, and another tenth at ``seconds``; no header says so."""
+    with av.open(str(path), "w", format="matroska") as container:
+        track = container.add_stream("pcm_s16le", rate=48000, layout="mono")
+        for at in (0, seconds):
+            frame = av.AudioFrame.from_ndarray(np.ones((1, 4800), "<i2"), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 48000, at * 48000
+            container.mux(track.encode(frame))
+        container.mux(track.encode())
+    return path
+
+
+def test_a_film_that_is_longer_than_it_says(tmp_path):
+    with pytest.raises(InputError) as error:
+        safety.inspect(late_packet(tmp_path / "a.mka", 4000), "mine.mka", 60)
+    assert "mine.mka: expected a recording of at most 60 minutes; found 66.7 minutes" in str(error.value)
+    safety.inspect(late_packet(tmp_path / "b.mka", 400), "mine.mka", 60)
+
+
+def test_a_gap_comes_in_pieces(tmp_path):
+    from mmer_fairseq.media.medium import open_medium
+    from mmer_fairseq.media.sound_sources import track_blocks
+
+    with open_medium(late_packet(tmp_path / "a.mka", 60)) as medium:
+        lengths = [len(block) for _, block in track_blocks(medium, None, None)]
+    assert sum(lengths) == 48000 * 60 + 4800
+    assert max(lengths) == 1 << 20
+
+
+def test_texts_of_very_many_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr(safety, "LINES", 3)
+    (tmp_path / "a.txt").write_text("yes\n" * 4)
+    with pytest.raises(InputError) as error:
+        safety.inspect(tmp_path / "a.txt", "mine.txt", 60)
+    assert str(error.value) == "mine.txt: expected at most 3 lines; found 4. Divide the file."
+
+
+def test_packing_anew_does_not_fill_the_disk(tmp_path, monkeypatch):
+    from mmer_fairseq.serve import playing
+
+    class Packet:
+        size, dts = 1 << 22, None
+        stream = None
+
+    file = late_packet(tmp_path / "a.mka", 1)
+    content = file.read_bytes()
+    opened = av.open
+
+    def swollen(name, *mode, **options):
+        container = opened(name, *mode, **options)
+        if mode:
+            return container
+
+        class Source:
+            duration, format, streams = None, container.format, container.streams
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                container.close()
+
+            def demux(self):
+                yield Packet()
+
+        return Source()
+
+    monkeypatch.setattr(av, "open", swollen)
+    assert playing.repack(file) is False
+    assert file.read_bytes() == content
+    assert [each.name for each in tmp_path.iterdir()] == ["a.mka"]
+
+
+def test_a_page_that_is_left_may_say_so_without_an_origin(client, films):
+    id = client.take(films("a.mp4", 12))
+    path = f"/api/uploads/{id}/remove"
+    assert client.ask("POST", path, Origin="null", Sec_Fetch_Site="cross-site").status == 403
+    assert client.ask("POST", path, Origin="null").status == 403
+    assert client.ask("POST", path, Origin="null", Sec_Fetch_Site="same-origin").status == 204
+
+
+def test_what_is_asked_for_and_dropped_does_not_count(serving, films, slowly):
+    with serving() as client:
+        id = client.take(films("a.mp4", 12))
+        for window in (1, 2, 5, 10, 1, 2):
+            connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)
+            connection.request("POST", f"/api/uploads/{id}/predict", json.dumps({"window": window}))
+            answer = connection.getresponse()
+            assert answer.status == 200
+            answer.fp.readline()
+            connection.close()
+            until = time.monotonic() + 10
+            runs = client.pages.uploads.get(id).runs
+            while not all(run.cancelled or run.ended for run in runs.values()) and time.monotonic() < until:
+                time.sleep(0.02)
+
+
+@pytest.mark.parametrize("wish", ['{"window": 1' + "0" * 400 + "}", '{"text": "\\ud800"}'])
+def test_wishes_that_no_page_makes(client, films, wish):
+    id = client.take(films("a.mp4", 12))
+    assert client.ask("POST", f"/api/uploads/{id}/predict", wish.encode()).status == 400
+
+
+def test_messages_name_no_folder_of_this_machine():
+    import tempfile
+
+    text = f"cannot be made: {tempfile.gettempdir()}/my dir/x.pt (they were at /srv/models/a(b.pt)"
+    assert safety.scrub(text, {}) == "cannot be made: my dir/x.pt"

@@ -245,8 +245,9 @@ $("file").addEventListener("change", () => {
 });
 for (const name of ["dragover", "drop", "dragleave"]) {
   document.addEventListener(name, (event) => {
-    if (!event.dataTransfer?.types.includes("Files") || $("sending").hidden === false) return;
+    if (!event.dataTransfer?.types.includes("Files") || !state.model) return;
     event.preventDefault();
+    if (!$("sending").hidden || !$("recorder").hidden) return;
     $("drop").classList.toggle("over", name === "dragover");
     if (name === "drop" && event.dataTransfer.files[0]) take(event.dataTransfer.files[0], event.dataTransfer.files[0].name);
   });
@@ -258,7 +259,7 @@ $("window").addEventListener("change", () => { state.window = Number($("window")
 $("form-stack").addEventListener("click", () => form(true));
 $("form-lines").addEventListener("click", () => form(false));
 
-wireRecorder({ show, calm, complain, take, most: () => 60 * state.model.max_minutes });
+wireRecorder({ show, calm, complain, take, limits: () => ({ seconds: 60 * state.model.max_minutes, bytes: state.model.max_bytes }) });
 
 wireWords(async (words, subtitles) => {
   Object.assign(state, { words, subtitles });

@@ -79,5 +79,9 @@ export const result = (id, run, kind) => `/api/uploads/${id}/results/${run}/${ki
 
 export function remove(id) {
   const path = `/api/uploads/${id}/remove`;
-  if (!navigator.sendBeacon?.(path)) fetch(path, { method: "POST", keepalive: true }).catch(() => {});
+  try {
+    fetch(path, { method: "POST", keepalive: true }).catch(() => {});
+  } catch {
+    navigator.sendBeacon?.(path);
+  }
 }

@@ -20,9 +20,15 @@ const REASONS = {
 };
 
 class Recording {
-  // picture: preview is a <video>; tick(text) is called with the time so far; most: seconds.
-  constructor(picture, preview, tick, most) {
-    Object.assign(this, { picture, preview, tick, most, parts: [] });
+  // picture: preview is a <video>; tick(text) is called with the time so far; limits: seconds and bytes, with a margin
+  // so that the server takes what was recorded.
+  constructor(picture, preview, tick, limits) {
+    Object.assign(this, { picture, preview, tick, most: limits.seconds - 2, bytes: 0.95 * limits.bytes, parts: [] });
+  }
+
+  release() {
+    for (const track of this.stream.getTracks()) track.stop();
+    this.preview.srcObject = null;
   }
 
   async start() {
@@ -36,7 +42,12 @@ class Recording {
     }
     const [mime, suffix] = (this.picture ? VIDEO : AUDIO).find(([type]) => MediaRecorder.isTypeSupported(type)) || ["", ".webm"];
     this.suffix = suffix;
-    this.recorder = new MediaRecorder(this.stream, mime ? { mimeType: mime } : {});
+    try {
+      this.recorder = new MediaRecorder(this.stream, mime ? { mimeType: mime } : {});
+    } catch (error) {
+      this.release();
+      throw new Error(`Recording failed: ${error.message}`);
+    }
     this.recorder.ondataavailable = (event) => event.data.size && this.parts.push(event.data);
     this.ended = new Promise((resolve) => { this.recorder.onstop = resolve; });
     this.preview.hidden = !this.picture;
@@ -47,7 +58,8 @@ class Recording {
     this.timer = setInterval(() => {
       const seconds = (performance.now() - began) / 1000;
       this.tick(clock(seconds));
-      if (seconds > this.most && this.recorder.state === "recording") this.recorder.stop();
+      const size = this.parts.reduce((sum, part) => sum + part.size, 0);
+      if ((seconds > this.most || size > this.bytes) && this.recorder.state === "recording") this.recorder.stop();
     }, 250);
   }
 
@@ -56,39 +68,57 @@ class Recording {
     clearInterval(this.timer);
     if (this.recorder.state !== "inactive") this.recorder.stop();
     await this.ended;
-    for (const track of this.stream.getTracks()) track.stop();
-    this.preview.srcObject = null;
+    this.release();
     const blob = new Blob(this.parts, { type: this.recorder.mimeType });
     return blob.size ? { blob, name: `recording${this.suffix}` } : null;
   }
 }
 
 // The buttons: one recording at a time, which `take(blob, name)` gets.
-export function wireRecorder({ show, calm, complain, take, most }) {
+export function wireRecorder({ show, calm, complain, take, limits }) {
   const $ = (id) => document.getElementById(id);
   let recording = null;
+  let asking = false; // the browser asks whether it may
 
   async function record(picture) {
+    if (asking || recording) return;
     calm();
-    recording = new Recording(picture, $("preview"), (text) => { $("recorded").textContent = text; }, most());
+    asking = true;
+    const made = new Recording(picture, $("preview"), (text) => { $("recorded").textContent = text; }, limits());
     try {
-      await recording.start();
-      show("recorder");
-      $("record-use").focus();
+      await made.start();
+      recording = made;
     } catch (error) {
       complain("Recording does not work", error.message);
+    } finally {
+      asking = false;
     }
+    if (!recording) return;
+    if ($("start").hidden) { // another file was taken meanwhile
+      await finish();
+      return;
+    }
+    show("recorder");
+    $("record-use").focus();
+  }
+
+  // Ends the recording, once; null: there was none, or nothing came.
+  async function finish() {
+    const made = recording;
+    recording = null;
+    return made ? made.stop() : null;
   }
 
   $("record-video").addEventListener("click", () => record(true));
   $("record-audio").addEventListener("click", () => record(false));
   $("record-use").addEventListener("click", async () => {
-    const made = await recording.stop();
+    if (!recording) return;
+    const made = await finish();
     if (made) take(made.blob, made.name);
     else show("start");
   });
   $("record-cancel").addEventListener("click", async () => {
-    await recording.stop();
+    await finish();
     show("start");
   });
 }
