@@ -23,6 +23,16 @@ def quick(monkeypatch):
     monkeypatch.setattr(pools, "LOOK", 0.02)
 
 
+@pytest.fixture
+def signals():
+    """As in a terminal: a run of the tests in the background ignores Ctrl-C, one under nohup the hang-up."""
+    wanted = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {sign: signal.signal(sign, handler) for sign, handler in wanted.items()}
+    yield
+    for sign, handler in before.items():
+        signal.signal(sign, handler)
+
+
 class Watch:
     def __init__(self) -> None:
         self.ended: list[str] = []
@@ -85,7 +95,7 @@ def test_a_killed_run_goes_on_when_it_is_run_again(make):
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_being_stopped_ends_what_runs(make, sign):
+def test_being_stopped_ends_what_runs(make, signals, sign):
     folder, watch = make(how="sleep"), Watch()
     pids = []
 

@@ -121,6 +121,7 @@ def test_no_file_stays_behind(small, films, tmp_path, how):
     process = subprocess.Popen(
         [str(program), "serve", "--path", str(small), "--port", "0"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        preexec_fn=lambda: signal.signal(how, signal.SIG_DFL),  # jobs in the background ignore Ctrl+C
     )  # fmt: skip
     try:
         url = process.stdout.readline().split()[0]
