@@ -56,6 +56,9 @@ setup(
             "ruff",
             "mypy",
             "types-PyYAML",
+            "onnx>=1.16",
+            "onnxscript>=0.5",
+            "onnxruntime>=1.18",
             "ray>=2.9",
             # the page's tests drive a Chromium that the machine has; they are skipped where there is none
             "starlette>=0.49.1",

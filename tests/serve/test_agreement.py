@@ -57,22 +57,28 @@ def scores(file: Path, names: list[str], key: str = "id") -> dict[str, list[floa
     return {row.get(key, ""): [float(row[f"score_{name}"]) for name in names] for row in rows}
 
 
-@pytest.mark.parametrize("arch", SYSTEMS)
-def test_five_ways(arch: str, written: Any, corpus: Path, serving: Any, command: Any, tmp_path: Path):
-    images = IMAGES if arch.startswith("mme2e") else []
-    path = written(tmp_path / "model.pt", "emotion", arch, *SYSTEMS[arch], *images)
+@pytest.fixture(scope="module", params=SYSTEMS)
+def model(request, written: Any, corpus: Path, command: Any, tmp_path_factory: pytest.TempPathFactory):
+    """A checkpoint of each system, and what ``fairseq-validate --save-predictions`` says of the clips."""
+    folder = tmp_path_factory.mktemp(request.param)
+    images = IMAGES if request.param.startswith("mme2e") else []
+    path = written(folder / "model.pt", "emotion", request.param, *SYSTEMS[request.param], *images)
     _sharpen(path)
     command([
         "fairseq-validate", corpus, "--user-dir", "mmer_fairseq", "--task", "emotion_prediction", "--cpu",
         "--path", path, "--valid-subset", "test", "--batch-size", 2, "--num-workers", 0,
-        "--save-predictions", tmp_path / "test.tsv",
+        "--save-predictions", folder / "test.tsv",
     ])  # fmt: skip
     predictor = load(path)
-    names = list(predictor.labels.names)
-    validated = scores(tmp_path / "test.tsv", names)
+    validated = scores(folder / "test.tsv", list(predictor.labels.names))
     assert validated.keys() == WORDS.keys()
     assert np.abs(np.subtract(*validated.values())).max() > 50 * ATOL  # the model tells the clips apart
+    return path, predictor, validated
 
+
+def test_python_the_command_and_the_server(model: Any, corpus: Path, serving: Any, tmp_path: Path):
+    path, predictor, validated = model
+    names = list(predictor.labels.names)
     for name, words in WORDS.items():
         file = corpus / "media" / name
         said = words if "text" in predictor.streams else None
@@ -87,8 +93,14 @@ def test_five_ways(arch: str, written: Any, corpus: Path, serving: Any, command:
             events = client.predict(client.take(corpus / "media" / name), text=words)
             (found,) = [event["segment"] for event in events if event["type"] == "segment"]
             _agree([found["scores"][each] for each in names], validated[name])
-    for name, found in _exported(path, corpus, tmp_path / "onnx").items():
-        _agree(found, validated[name])
+
+
+def test_onnx(model: Any, corpus: Path, tmp_path: Path):
+    path, _, validated = model
+    found = _exported(path, corpus, tmp_path / "onnx")
+    assert found.keys() == validated.keys()
+    for name, scored in found.items():
+        _agree(scored, validated[name])
 
 
 def _agree(found: Any, expected: Any) -> None:
