@@ -1,4 +1,4 @@
-"""``mmer import iemocap`` on a synthetic tree of the corpus."""
+"""``mmer import iemocap``: what is read of a synthetic tree."""
 
 from __future__ import annotations
 
@@ -9,111 +9,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from trees.iemocap import (
+    CODE,
+    DIALOGUES,
+    EVERY,
+    FIRST,
+    RATE,
+    SIX,
+    TEST,
+    WORDS,
+    clips,
+    make,
+    row,
+    run,
+    speakers,
+    split_files,
+    utterances,
+)
 
 from mmer_fairseq.cli.main import main
-from mmer_fairseq.corpus import Clip, Corpus
+from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.corpus.check import check
 from mmer_fairseq.corpus.streams import RawOptions, read_stream, stream_seconds
 
-CODES = ("ang", "hap", "exc", "sad", "neu", "fru", "xxx", "fea")
-WORDS = {
-    "ang": "angry",
-    "hap": "happy",
-    "exc": "excited",
-    "sad": "sad",
-    "neu": "neutral",
-    "fru": "frustrated",
-}
-RATE = 8000
-DIALOGUES = [f"Ses0{k}F_impro01" for k in range(1, 6)]
 
-
-def utterances(dialogue: str) -> list[str]:
-    """Speakers take turns."""
-    return [f"{dialogue}_{'FM'[k % 2]}00{k // 2}" for k in range(len(CODES))]
-
-
-EVERY = [clip for dialogue in DIALOGUES for clip in utterances(dialogue)]
-FIRST = EVERY[0]
-CODE = dict(zip(EVERY, CODES * len(DIALOGUES)))
-SIX = [clip for clip in EVERY if CODE[clip] in WORDS]
-TEST = SIX[3::4]
-
-
-def line(k: int, clip: str) -> str:
-    """Turn k lasts from 0.2 k + 0.1 to 0.2 k + 0.3 seconds."""
-    return f"[{0.2 * k + 0.1:.4f} - {0.2 * k + 0.3:.4f}]\t{clip}\t{CODE[clip]}\t[2.5000, {1 + k / 2:.4f}, 3.0000]"
-
-
-def evaluations(dialogue: str) -> str:
-    blocks = ["% [START_TIME - END_TIME] TURN_NAME TURN_EMOTION [V, A, D]"]
-    # the files are not sorted by time
-    for k, clip in reversed(list(enumerate(utterances(dialogue)))):
-        blocks.append(
-            f"{line(k, clip)}\nC-E2:\tNeutral;\t()\nC-F1:\tAnger; Other;\t(x)\nA-E3:\tval 3; act 2; dom  2;\t()\n"
-        )
-    return "\n".join(blocks)
-
-
-def transcript(dialogue: str) -> str:
-    lines = [
-        f"{clip} [{0.2 * k + 0.1:08.4f}-{0.2 * k + 0.3:08.4f}]: Well: that is turn {k}.  [LAUGHTER]"
-        for k, clip in enumerate(utterances(dialogue))
-    ]
-    return "\n".join([*lines, "M: Yeah.", ""])
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pattern(tmp_path_factory: pytest.TempPathFactory, kit) -> Path:
-    """Every dialogue lasts 2 s; its left channel is a quiet tone, its right one a loud one."""
-    root = tmp_path_factory.mktemp("iemocap") / "full"
-    times = np.arange(2 * RATE) / RATE
-    tones = np.stack([level * np.sin(2 * np.pi * 220 * times) for level in (0.1, 0.5)], axis=1)
-    film = kit.mp4(root.parent / "a.avi", frames=20, fps=10)
-    for dialogue in DIALOGUES:
-        session = root / f"Session{dialogue[4]}"
-        for name in ("EmoEvaluation/Categorical", "transcriptions", "wav", "avi/DivX"):
-            (session / "dialog" / name).mkdir(parents=True)
-        (session / "dialog" / "EmoEvaluation" / f"{dialogue}.txt").write_text(evaluations(dialogue))
-        (session / "dialog" / "EmoEvaluation" / f"._{dialogue}.txt").write_bytes(b"\x00\x05")
-        (session / "dialog" / "transcriptions" / f"{dialogue}.txt").write_text(transcript(dialogue))
-        soundfile.write(session / "dialog" / "wav" / f"{dialogue}.wav", tones, RATE, subtype="PCM_16")
-        shutil.copy(film, session / "dialog" / "avi" / "DivX" / f"{dialogue}.avi")
-        sentences = session / "sentences" / "wav" / dialogue
-        sentences.mkdir(parents=True)
-        for clip in utterances(dialogue):
-            soundfile.write(sentences / f"{clip}.wav", tones[: RATE // 5, 0], RATE)
-    return root
-
-
-@pytest.fixture
-def root(tmp_path: Path, pattern: Path) -> Path:
-    shutil.copytree(pattern, tmp_path / "full")
-    return tmp_path / "full"
-
-
-def run(root: Path, words: str = "", out: str = "out") -> int:
-    return main(["import", "iemocap", str(root.parent / out), "--root", str(root), *words.split()])
-
-
-def clips(folder: Path, labels: str | None = None) -> dict[str, Clip]:
-    corpus = Corpus.load(folder, labels)
-    return {clip.id: clip for split in corpus.splits for clip in corpus.clips(split)}
-
-
-def row(folder: Path, clip: str) -> dict[str, str]:
-    """What the split files say of a clip."""
-    for split in ("train", "valid", "test"):
-        header, *rows = (line.split("\t") for line in (folder / f"{split}.tsv").read_text().splitlines())
-        for cells in rows:
-            if cells[0] == clip:
-                return dict(zip(header, cells))
-    raise KeyError(clip)
-
-
-def speakers(folder: Path) -> dict[str, set[str]]:
-    corpus = Corpus.load(folder, "vad")
-    return {split: {clip.speaker for clip in corpus.clips(split)} for split in corpus.splits}
+    return make(tmp_path_factory.mktemp("iemocap") / "full", kit)
 
 
 def test_a_corpus(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -292,16 +214,6 @@ def test_sessions_and_speakers_are_held_out_in_turn(
     assert not found["valid"] & found["train"]
 
 
-def split_files(folder: Path, change=lambda lists: None) -> Path:
-    """Utterances of all dialogues are in all lists, as in those of MME2E."""
-    folder.mkdir()
-    lists = {"train": SIX[::4] + SIX[1::4], "valid": SIX[2::4], "test": TEST}
-    change(lists)
-    for split, names in lists.items():
-        (folder / f"{split}_split.txt").write_text("".join(f"{name}\n" for name in names))
-    return folder
-
-
 def test_the_paper_s_split_shares_speakers(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -332,199 +244,6 @@ def test_leave_out(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         f"3 clips left out, as --leave-out says: {FIRST}, {EVERY[1]}, {EVERY[2]}\n" in capsys.readouterr().out
     )
     assert not set(EVERY[:3]) & set(clips(tmp_path / "out", "vad"))
-
-
-EVALUATED = f"Session1/dialog/EmoEvaluation/{DIALOGUES[0]}.txt"
-SAID = f"Session1/dialog/transcriptions/{DIALOGUES[0]}.txt"
-
-
-def put(name: str, text: str):
-    return lambda root: (root / name).write_text(text)
-
-
-def drop(pattern: str):
-    def change(root: Path) -> None:
-        for path in list(root.glob(pattern)):
-            shutil.rmtree(path)
-
-    return change
-
-
-LINE = line(0, FIRST)
-FAULTS = [
-    (shutil.rmtree, "", "ROOT: expected the folder of IEMOCAP; found no such folder. Correct the path."),
-    (
-        drop("Session*"),
-        "",
-        "ROOT: expected the folders Session1 … Session5 in it; found none of them. Name the folder "
-        "IEMOCAP_full_release.",
-    ),
-    (
-        drop("Session3/dialog/EmoEvaluation"),
-        "",
-        "ROOT/Session3/dialog/EmoEvaluation: expected the folder of the evaluations; found no such folder. Fetch it, "
-        "or correct --root.",
-    ),
-    (
-        drop("Session3/dialog/transcriptions"),
-        "",
-        "ROOT/Session3/dialog/transcriptions: expected the folder of the transcripts; found no such folder. Fetch it, "
-        "or leave text out of --modalities.",
-    ),
-    (
-        lambda root: [path.unlink() for path in root.glob("Session*/dialog/EmoEvaluation/Ses*")],
-        "",
-        "ROOT: expected utterances in Session*/dialog/EmoEvaluation/*.txt; found none. Name the folder",
-    ),
-    (
-        drop("Session*/dialog/avi"),
-        "",
-        "ROOT: expected video in Session*/dialog/avi/DivX; found none. Fetch it, correct --root, or leave video out of "
-        "--modalities.",
-    ),
-    (
-        lambda root: (drop("Session*/dialog/wav")(root), drop("Session*/sentences")(root)),
-        "--modalities text audio",
-        "ROOT: expected audio in Session*/dialog/wav or sentences/wav; found none. Fetch it, correct --root, or leave "
-        "audio out of --modalities.",
-    ),
-    (
-        put(EVALUATED, LINE.replace("\t[", " ")),
-        "",
-        f"ROOT/{EVALUATED}:1: expected [start - end], name, emotion and [valence, activation, dominance], separated by "
-        f"tabs; found {LINE.replace(chr(9) + '[', ' ')[:80]!r}. Take the file as the corpus has it.",
-    ),
-    (
-        put(EVALUATED, LINE.replace(FIRST, "impro01_F000")),
-        "",
-        f"ROOT/{EVALUATED}:1: expected an utterance named like Ses01F_impro01_F000 (session, markers, scenario, "
-        "speaker and turn); found 'impro01_F000'. Take the file as the corpus has it.",
-    ),
-    (
-        put(EVALUATED, LINE.replace("impro01", "impro02")),
-        "",
-        f"ROOT/{EVALUATED}:1: expected utterances of {DIALOGUES[0]}, as the name of the file says; found "
-        "'Ses01F_impro02_F000'.",
-    ),
-    (
-        put(EVALUATED, LINE.replace("\tang", "\tange")),
-        "",
-        f"ROOT/{EVALUATED}:1: expected the emotion to be one of ang, exc, fru, hap, neu, sad, fea, sur, dis, oth, xxx; "
-        "found 'ange'. Write 'ang'.",
-    ),
-    (
-        put(EVALUATED, LINE.replace("0.3000]", "soon]")),
-        "",
-        f"ROOT/{EVALUATED}:1: expected start and end in seconds, the end after the start; found '0.1000' and 'soon'.",
-    ),
-    (put(EVALUATED, LINE.replace("0.3000]", "0.1000]")), "", "found '0.1000' and '0.1000'. Take the file"),
-    (
-        put(EVALUATED, LINE.replace("1.0000, 3.0000", "low, 3.0000")),
-        "",
-        f"ROOT/{EVALUATED}:1: expected three numbers, the means of valence, activation, dominance; found "
-        "'2.5000, low, 3.0000'. Take the file as the corpus has it.",
-    ),
-    (put(EVALUATED, LINE.replace(", 3.0000", "")), "", "found '2.5000, 1.0000'."),
-    (
-        put(EVALUATED, f"{LINE}\n{LINE}\n"),
-        "",
-        f"ROOT/{EVALUATED}:2: expected every utterance once; found '{FIRST}', which stands at ROOT/{EVALUATED}:1 as "
-        "well. Remove one of the two lines.",
-    ),
-    (
-        put(SAID, f"{FIRST} [0-1]: Yes.\n{FIRST} [0-1]: No.\n"),
-        "",
-        f"ROOT/{SAID}:2: expected every utterance once; found '{FIRST}', which stands at ROOT/{SAID}:1 as well.",
-    ),
-    (
-        put(EVALUATED, "\n"),
-        "",
-        f"ROOT/{EVALUATED}: expected the evaluations of a dialogue; found an empty file.",
-    ),
-    (
-        lambda root: soundfile.write(
-            root / "Session1" / "dialog" / "wav" / f"{DIALOGUES[0]}.wav", [0.1] * 99, RATE
-        ),
-        "--own-microphone",
-        f"ROOT/Session1/dialog/wav/{DIALOGUES[0]}.wav: expected two channels, one for each speaker's microphone; found "
-        "1. Take the file as the corpus has it, or leave out --own-microphone.",
-    ),
-    (None, "--fold 6", "--fold: expected a session from 1 to 5; found 6. Correct it."),
-    (None, "--folds 10 --fold 11", "--fold: expected a speaker from 1 to 10; found 11. Correct it."),
-    (
-        None,
-        "--valid-share 1",
-        "--valid-share: expected a share of the speakers above 0 and below 1; found 1.0. Correct it, or leave it out.",
-    ),
-    (
-        None,
-        "--split paper",
-        "--split paper, --split-files: expected both or none of them; found one. Add the other.",
-    ),
-    (
-        None,
-        "--split paper --split-files x --fold 2",
-        "--split paper, --fold: expected one of them; found both. Leave out --fold, or --split paper.",
-    ),
-    (
-        None,
-        "--own-microphone --modalities text video",
-        "--own-microphone: expected audio among --modalities; found text, video. Add audio, or leave out",
-    ),
-    (
-        None,
-        "--leave-out Ses01F_impro01_F000.",
-        "--leave-out: expected utterances of the evaluations; found 'Ses01F_impro01_F000.'. "
-        "Write 'Ses01F_impro01_F000'.",
-    ),
-    (
-        drop("Session[23]"),
-        "",
-        "ROOT: expected clips in each of train, valid, test; found none in valid (",
-    ),
-]
-
-
-@pytest.mark.parametrize(("change", "words", "fault"), FAULTS)
-def test_faults(root: Path, capsys: pytest.CaptureFixture[str], change, words: str, fault: str) -> None:
-    if change is not None:
-        change(root)
-    assert run(root, words) == 2
-    assert fault in capsys.readouterr().err.replace(str(root), "ROOT")
-    assert not (root.parent / "out").exists()
-
-
-def test_faults_of_split_files(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def fault(change) -> str:
-        lists = tmp_path / "lists"
-        shutil.rmtree(lists, ignore_errors=True)
-        if change is not None:
-            split_files(lists, change)
-        assert run(root, f"--modalities text --split paper --split-files {lists}") == 2
-        return capsys.readouterr().err.replace(str(lists), "LISTS")
-
-    assert "LISTS: expected the folder of the split files; found no such folder. " in fault(None)
-    assert (
-        f"LISTS/test_split.txt:1: expected every clip once in all split files; found '{FIRST}', which is in train as "
-        "well (LISTS/train_split.txt:1). Remove one of the two lines."
-    ) in fault(lambda lists: lists["test"].insert(0, FIRST))
-    assert (
-        "LISTS/valid_split.txt:2: expected an utterance of the evaluations; found 'Ses01F_impro01_F000.'. "
-        "Write 'Ses01F_impro01_F000'."
-    ) in fault(lambda lists: lists["valid"].insert(1, "Ses01F_impro01_F000."))
-    assert (
-        "LISTS: expected valid_split.txt or valid.txt in it; found none. Add it: the ids, one a line."
-    ) in fault(lambda lists: lists.pop("valid"))
-    assert "LISTS/test_split.txt: expected the ids of the test split; found an empty file." in fault(
-        lambda lists: lists.update(test=[])
-    )
-    lists = split_files(tmp_path / "twice")
-    shutil.copy(lists / "test_split.txt", lists / "test.txt")
-    assert run(root, f"--modalities text --split paper --split-files {lists}") == 2
-    assert (
-        "twice: expected one list of the test split; found test_split.txt, test.txt. Remove the others."
-        in capsys.readouterr().err
-    )
 
 
 def test_help_names_files_and_licence(capsys: pytest.CaptureFixture[str]) -> None:

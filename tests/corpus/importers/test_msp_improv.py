@@ -1,91 +1,35 @@
-"""``mmer import msp-improv`` on a synthetic tree of the corpus."""
+"""``mmer import msp-improv``: what is read of a synthetic tree."""
 
 from __future__ import annotations
 
 import itertools
-import shutil
 from pathlib import Path
 
 import pytest
+from trees.msp_improv import (
+    CLIPS,
+    OTHER,
+    SMALL,
+    TARGETS,
+    TIED,
+    block,
+    clips,
+    evaluations,
+    label_file,
+    labels,
+    make,
+    place,
+    run,
+)
 
 from mmer_fairseq.cli.main import main
 from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.corpus.check import check
 
-SPEAKERS = [f"{gender}{session:02d}" for session in range(1, 7) for gender in "FM"]
-TARGETS = {"A": "Angry", "S": "Sad", "H": "Happy", "N": "Neutral"}
-CLIPS = [
-    f"MSP-IMPROV-S{k:02d}{letter}-{speaker}-{kind}-FM01"
-    for speaker in SPEAKERS
-    for k, (letter, kind) in enumerate(zip("ASHN", "PRST"), start=1)
-]
-TIED, OTHER, SMALL = CLIPS[1], CLIPS[6], CLIPS[11]
 
-
-def primary(clip: str) -> list[str]:
-    """What five annotators chose."""
-    if clip == TIED:
-        return ["Angry", "Angry", "Sad", "Sad", "Happy"]
-    if clip == OTHER:
-        return ["Other", "Other", "other-bored", "Sad", "Angry"]
-    if clip == SMALL:
-        return ["Neutral", "Neutral", "Sad", "Happy", "Other"]
-    target = TARGETS[clip[14]]
-    return [target, target, target, "Neutral", "Sad"]
-
-
-def block(clip: str, *, means: str = "A:2.500000; V:2.000000; D:3.6; N:4.6;") -> str:
-    letter = {TIED: "X", OTHER: "O", SMALL: "N"}.get(clip, clip[14])
-    lines = [f"{clip.replace('MSP', 'UTD')}.avi; {letter}; {means}"]
-    for k, emotion in enumerate(primary(clip)):
-        more = ",Frustrated" if emotion == "Angry" else ", Excited, Other" if k == 0 else ""
-        lines.append(f"A{k}; {emotion}; {emotion}{more}; A:2.000000; V:1.000000; D:3; N:5;")
-    return "\n".join(lines)
-
-
-def evaluations() -> str:
-    return "\n\n".join(map(block, CLIPS)) + "\n"
-
-
-@pytest.fixture(scope="session")
-def sound(tmp_path_factory: pytest.TempPathFactory, kit) -> Path:
-    return kit.wav(tmp_path_factory.mktemp("improv") / "a.wav", seconds=0.3)
-
-
-@pytest.fixture(scope="session")
-def film(tmp_path_factory: pytest.TempPathFactory, kit) -> Path:
-    return kit.mp4(tmp_path_factory.mktemp("improv") / "a.mp4", frames=3)
-
-
-def place(clip: str, ending: str) -> str:
-    folder = {"wav": "Audio", "mp4": "Video", "avi": "Video"}[ending]
-    return f"{folder}/session{clip[17:19]}/{clip}.{ending}"
-
-
-@pytest.fixture
-def root(tmp_path: Path, sound: Path, film: Path) -> Path:
-    folder = tmp_path / "improv"
-    for clip in CLIPS:
-        for source, ending in ((sound, "wav"), (film, "mp4")):
-            path = folder / place(clip, ending)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, path)
-    (folder / "Evalution.txt").write_text(evaluations())
-    return folder
-
-
-def run(tmp_path: Path, words: str = "", out: str = "out") -> int:
-    return main(
-        ["import", "msp-improv", str(tmp_path / out), "--root", str(tmp_path / "improv"), *words.split()]
-    )
-
-
-def clips(corpus: Corpus) -> dict:
-    return {clip.id: clip for split in corpus.splits for clip in corpus.clips(split)}
-
-
-def labels(corpus: Corpus) -> dict[str, str]:
-    return {clip.id: corpus.label_space.names[clip.label] for clip in clips(corpus).values()}
+@pytest.fixture(scope="module")
+def pattern(tmp_path_factory: pytest.TempPathFactory, kit) -> Path:
+    return make(tmp_path_factory.mktemp("improv") / "improv", kit)
 
 
 def test_four_primary_emotions(tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -221,17 +165,6 @@ def test_unknown_words_as_other(tmp_path: Path, root: Path, capsys: pytest.Captu
     assert "unknown words counted as other: Elated (" in capsys.readouterr().out
 
 
-def label_file(tmp_path: Path, change=lambda text: text) -> Path:
-    lines = ["FileName,angry,sad,neutral,happy,EmoAct,Split_Set"]
-    for clip in CLIPS:
-        hot = [str(int(letter == clip[14])) for letter in "ASNH"]
-        part = {"05": "Development", "06": "Test"}.get(clip[17:19], "Train")
-        lines.append(",".join([f"{clip}.wav", *hot, "3.5", part]))
-    path = tmp_path / "labels.csv"
-    path.write_text(change("\n".join(lines) + "\n"))
-    return path
-
-
 def test_partition_file(tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = label_file(tmp_path)
     assert run(tmp_path, f"--partition-file {path}") == 0
@@ -256,143 +189,6 @@ def test_partition_file_without_evaluations(
     assert "the corpus has no arousal, valence and dominance\n" in printed
     assert "session 4 is in test and train\n" in printed
     assert list(Corpus.load(tmp_path / "out").description.labels) == ["emotion"]
-
-
-FIRST = CLIPS[0]
-
-
-def said(old: str, new: str, times: int = 1):
-    def change(root: Path) -> None:
-        text = (root / "Evalution.txt").read_text()
-        assert old in text
-        (root / "Evalution.txt").write_text(text.replace(old, new, times))
-
-    return change
-
-
-def rename(name: str):
-    return lambda root: (root / place(FIRST, "wav")).rename(root / "Audio" / f"{name}.wav")
-
-
-FAULTS = [
-    (shutil.rmtree, "", "ROOT: expected the folder of MSP-IMPROV; found no such folder. Correct the path."),
-    (
-        lambda root: [shutil.rmtree(root / name) for name in ("Audio", "Video")],
-        "",
-        "ROOT: expected recordings named MSP-IMPROV-S01A-F01-P-FM01.wav, .avi or .mp4 in it; found none. Correct",
-    ),
-    (
-        lambda root: (root / "Evalution.txt").unlink(),
-        "",
-        "ROOT: expected one Evalution.txt (or Evaluation.txt) in it; found none. Name the file with --evaluation.",
-    ),
-    (
-        lambda root: (root / "Audio" / "Evaluation.txt").write_text("x"),
-        "",
-        "found ROOT/Evalution.txt, ROOT/Audio/Evaluation.txt. Name the file with --evaluation.",
-    ),
-    (None, "--evaluation none.txt", "none.txt: expected the file of evaluations; found no such file."),
-    (
-        rename("MSP-IMPROV-S01A-F01"),
-        "",
-        "ROOT/Audio/MSP-IMPROV-S01A-F01.wav: expected a name of the form MSP-IMPROV-S01A-F01-P-FM01; found "
-        "'MSP-IMPROV-S01A-F01'. Correct the name, or take it out.",
-    ),
-    (
-        rename("MSP-IMPROV-S01A-F09-P-FM01"),
-        "",
-        "expected a speaker from F01 to F06 or M01 to M06; found 'F09' in 'MSP-IMPROV-S01A-F09-P-FM01'.",
-    ),
-    (
-        rename("MSP-IMPROV-S01Q-F01-P-FM01"),
-        "",
-        "expected the target emotion to be one of A, H, N, S; found 'Q' in 'MSP-IMPROV-S01Q-F01-P-FM01'.",
-    ),
-    (
-        rename("MSP-IMPROV-S01A-F01-Z-FM01"),
-        "",
-        "expected the kind of recording to be one of P, R, S, T; found 'Z' in 'MSP-IMPROV-S01A-F01-Z-FM01'.",
-    ),
-    (
-        lambda root: shutil.copy(root / place(FIRST, "wav"), root / f"{FIRST}.wav"),
-        "",
-        f"ROOT/{place(FIRST, 'wav')}: expected one file of each clip; found ROOT/{FIRST}.wav of the same clip. "
-        "Remove one of the two.",
-    ),
-    (
-        said("avi; A;", "avi; Q;"),
-        "",
-        "ROOT/Evalution.txt:1: expected the consensus to be one of A, S, H, N, O, X; found 'Q'. Take the file",
-    ),
-    (
-        said("A:2.500000", "A:7.5"),
-        "",
-        "ROOT/Evalution.txt:1: expected A (the mean of arousal) to be a number from 1 to 5; found '7.5'.",
-    ),
-    (
-        said("A0; Angry;", "A0; Angri;"),
-        "",
-        "ROOT/Evalution.txt:2: expected the primary emotion to be one of angry, sad, happy, neutral, other; found "
-        "'Angri'. Write 'angry'.",
-    ),
-    (
-        said("A0; Angry; Angry,Frustrated", "A0; Angry; Angry,Bored"),
-        "",
-        "ROOT/Evalution.txt:2: expected a secondary emotion to be one of depressed, frustrated, angry, sad, disgust, "
-        "excited, fear, neutral, surprise, happy, other; found 'Bored'. Correct the word, or count such words as other "
-        "with --unknown-is-other.",
-    ),
-    (
-        said(CLIPS[1].replace("MSP", "UTD"), FIRST),
-        "",
-        f"ROOT/Evalution.txt:8: expected every turn once; found '{FIRST}', which stands at ROOT/Evalution.txt:1 as "
-        "well. Remove one of the two blocks.",
-    ),
-    (
-        said("UTD-IMPROV", "IMPROV"),
-        "",
-        "ROOT/Evalution.txt:1: expected the name of a turn; found 'IMPROV-S01A-",
-    ),
-    (
-        said("A0; Angry; Angry,Frustrated; A:2.000000; V:1.000000; D:3; N:5;", "A0"),
-        "",
-        "ROOT/Evalution.txt:2: expected annotator; primary; secondary emotions; …; found 'A0'.",
-    ),
-    (
-        None,
-        "--partition-file x.csv --partition 2",
-        "--partition-file, --partition: expected one of them; found both.",
-    ),
-    (
-        lambda root: [path.unlink() for path in root.rglob("*-?01-?-*")],
-        "",
-        "ROOT: expected clips in each of train, valid, test; found none in test (8 clips left out, in the "
-        "evaluations but without a recording: ",
-    ),
-]
-
-
-@pytest.mark.parametrize(("change", "words", "fault"), FAULTS)
-def test_faults(
-    tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str], change, words: str, fault: str
-) -> None:
-    if change is not None:
-        change(root)
-    assert run(tmp_path, words) == 2
-    error = capsys.readouterr().err.replace(str(root), "ROOT")
-    assert fault in error
-    assert not (tmp_path / "out").exists()
-
-
-def test_faults_of_label_files(tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = label_file(tmp_path, lambda text: text.replace("3.5,Train", "3.5,Test", 1))
-    assert run(tmp_path, f"--partition-file {path}") == 2
-    expected = (
-        f"{path}:3: expected splits that share no speaker; found F01 in train ('{CLIPS[1]}') and in test "
-    )
-    assert expected + f"('{FIRST}', {path}:2)." in capsys.readouterr().err
-    assert run(tmp_path, f"--classes 10 --partition-file {label_file(tmp_path)}") == 2
-    assert "expected a name, the columns depressed, frustrated, " in capsys.readouterr().err
 
 
 def test_help_names_files_and_licence(capsys: pytest.CaptureFixture[str]) -> None:
