@@ -29,6 +29,7 @@ from mmer_fairseq.corpus.importers._aff_wild2.annotations import (
 )
 from mmer_fairseq.corpus.importers._aff_wild2.media import Medium, base_of, find_media
 from mmer_fairseq.corpus.importers._aff_wild2.splits import fold_splits, listed_splits, tell_shared
+from mmer_fairseq.corpus.importers._public.flags import add_places
 from mmer_fairseq.corpus.importers._public.left_out import LeftOut
 from mmer_fairseq.corpus.importers._public.recordings import given_folder
 from mmer_fairseq.corpus.importers._public.write import common_root, finish, refuse, vacant
@@ -68,8 +69,8 @@ Ten training videos are left out by the code of JMT: --leave-out 313 212 303 171
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of ``mmer import aff-wild2``."""
+    add_places(parser)
     add = parser.add_argument
-    add("directory", metavar="OUT", help="folder to write; it must not exist or be empty")
     add("--annotations", required=True, metavar="DIR", help="folder of Train_Set and Validation_Set")
     add("--faces", metavar="DIR", help="folder of the cropped faces (default: no video)")
     add("--videos", metavar="DIR", help="folder of the videos (default: no sound, 30 Hz)")

@@ -19,6 +19,7 @@ from mmer_fairseq.corpus.importers._arrays.files import ArrayFile, Keyed, find
 from mmer_fairseq.corpus.importers._arrays.labels import Labels
 from mmer_fairseq.corpus.importers._arrays.paths import ID, filled, keys_of
 from mmer_fairseq.corpus.importers._arrays.write import import_arrays
+from mmer_fairseq.corpus.importers._public.flags import add_places
 from mmer_fairseq.corpus.labels import KINDS
 from mmer_fairseq.corpus.splitting import fold_groups, split_groups
 from mmer_fairseq.errors import InputError
@@ -66,8 +67,8 @@ DEFAULT_SHARES = (0.7, 0.15, 0.15)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of ``mmer import arrays``."""
+    add_places(parser)
     add = parser.add_argument
-    add("directory", metavar="OUT", help="folder to write; it must not exist or be empty")
     add("--arrays", nargs="+", required=True, metavar="FILE", help=".npz, .csv or .tsv files")
     add("--ids", nargs="+", default=[], metavar="KEY", help="the ids of each file ('{id}…' needs none)")
     add("--id-part", metavar="REGEX", help="the id is what the parentheses match (default: all of it)")

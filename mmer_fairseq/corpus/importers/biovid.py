@@ -28,6 +28,7 @@ from mmer_fairseq.corpus.importers._biovid.samples import (
     unwanted_samples,
 )
 from mmer_fairseq.corpus.importers._biovid.signals import CHANNELS, RATE, read_signals
+from mmer_fairseq.corpus.importers._public.flags import add_leave_out, add_modalities, add_places
 from mmer_fairseq.corpus.importers._public.left_out import LeftOut
 from mmer_fairseq.corpus.importers._public.recordings import given_folder
 from mmer_fairseq.corpus.importers._public.write import common_root, finish, vacant
@@ -66,17 +67,10 @@ of the subjects which are not test. --folds 87 leaves out one subject at a time.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of ``mmer import biovid``."""
+    add_places(parser, "folder of part A")
     add = parser.add_argument
-    add("directory", metavar="OUT", help="folder to write; it must not exist or be empty")
-    add("--root", required=True, metavar="DIR", help="folder of part A")
     add("--samples", metavar="FILE", help="the list of samples (default: the one in DIR)")
-    add(
-        "--modalities",
-        nargs="+",
-        choices=("video", "physio"),
-        default=["video", "physio"],
-        help="what the clips consist of (default: both)",
-    )
+    add_modalities(parser, "video", "physio")
     add(
         "--channels",
         default=",".join(CHANNELS),
@@ -86,13 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--folds", type=int, default=FOLDS, metavar="K", help="folds of subjects, 3 or more (default 5)")
     add("--fold", type=int, default=1, metavar="k", help="which fold is held out, 1 … K (default 1)")
     add("--valid-share", type=float, metavar="S", help="share of the other subjects (default: the next fold)")
-    add(
-        "--leave-out",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="subjects or samples that are not wanted, or a file of their names",
-    )
+    add_leave_out(parser, "subjects or samples", "NAME")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ from mmer_fairseq.corpus.importers._faces.classes import Classes, add_class_flag
 from mmer_fairseq.corpus.importers._faces.expressions import MELD, labelled_pictures, read_expressions
 from mmer_fairseq.corpus.importers._faces.folders import class_pictures, split_folders
 from mmer_fairseq.corpus.importers._faces.pictures import Picture, add_split_flags, deal_out, refuse_to_deal
+from mmer_fairseq.corpus.importers._public.flags import add_places
 from mmer_fairseq.corpus.importers._public.left_out import LeftOut
 from mmer_fairseq.corpus.importers._public.recordings import given_folder
 from mmer_fairseq.corpus.importers._public.write import SPLITS, finish, vacant
@@ -58,9 +59,8 @@ The files of the corpus keep the labels of the data set. corpus.yaml says what t
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of ``mmer import faces``."""
+    add_places(parser, "folder of the pictures")
     add = parser.add_argument
-    add("directory", metavar="OUT", help="folder to write; it must not exist or be empty")
-    add("--root", required=True, metavar="DIR", help="folder of the pictures")
     add("--annotations", metavar="ANNOTATIONS", help="folder of Aff-Wild2's expression annotations")
     add("--every", type=int, metavar="N", help="take each N-th picture of a video (default 1: all)")
     add_class_flags(parser)

@@ -39,6 +39,7 @@ from mmer_fairseq.corpus.importers._iemocap.media import (
     write_own,
 )
 from mmer_fairseq.corpus.importers._iemocap.splits import add_split_flags, make_splits
+from mmer_fairseq.corpus.importers._public.flags import add_leave_out, add_modalities, add_places
 from mmer_fairseq.corpus.importers._public.left_out import LeftOut
 from mmer_fairseq.corpus.importers._public.recordings import given_folder
 from mmer_fairseq.corpus.importers._public.splits import expand
@@ -89,16 +90,9 @@ speakers and dialogues in training and test: such scores are of known voices. Wh
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of ``mmer import iemocap``."""
+    add_places(parser, "folder IEMOCAP_full_release")
+    add_modalities(parser, "text", "audio", "video")
     add = parser.add_argument
-    add("directory", metavar="OUT", help="folder to write; it must not exist or be empty")
-    add("--root", required=True, metavar="DIR", help="folder IEMOCAP_full_release")
-    add(
-        "--modalities",
-        nargs="+",
-        choices=("text", "audio", "video"),
-        default=["text", "audio", "video"],
-        help="what the clips consist of (default: all three)",
-    )
     add(
         "--own-microphone",
         action="store_true",
@@ -106,13 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--all-emotions", action="store_true", help="keep turns of other emotions than the six")
     add_split_flags(parser)
-    add(
-        "--leave-out",
-        nargs="+",
-        default=[],
-        metavar="UTTERANCE",
-        help="utterances that are not wanted, or a file of their names",
-    )
+    add_leave_out(parser, "utterances", "UTTERANCE")
 
 
 def run(args: argparse.Namespace) -> int:

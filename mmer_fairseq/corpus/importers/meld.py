@@ -27,6 +27,7 @@ from mmer_fairseq.corpus.importers._meld.table import (
     find_tables,
     read_utterances,
 )
+from mmer_fairseq.corpus.importers._public.flags import add_leave_out, add_places
 from mmer_fairseq.corpus.importers._public.left_out import LeftOut
 from mmer_fairseq.corpus.importers._public.recordings import given_folder
 from mmer_fairseq.corpus.importers._public.splits import expand, tell_shared
@@ -68,8 +69,8 @@ The splits are those of MELD: they share the speakers of the series, and what th
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of ``mmer import meld``."""
+    add_places(parser)
     add = parser.add_argument
-    add("directory", metavar="OUT", help="folder to write; it must not exist or be empty")
     add("--csv-dir", required=True, metavar="DIR", help="folder of the tables")
     add("--clips", metavar="DIR", help="folder of the clips (default: text only)")
     add(
@@ -80,13 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--no-decode", action="store_true", help="do not look for damaged clips")
     add("--jobs", type=int, metavar="N", help="processes that decode (default: one per processor)")
-    add(
-        "--leave-out",
-        nargs="+",
-        default=[],
-        metavar="CLIP",
-        help="clips that are not wanted, or a file of their names",
-    )
+    add_leave_out(parser)
 
 
 def run(args: argparse.Namespace) -> int:

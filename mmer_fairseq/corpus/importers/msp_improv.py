@@ -27,6 +27,7 @@ from mmer_fairseq.corpus.importers._msp_improv.evaluations import (
     read_evaluations,
 )
 from mmer_fairseq.corpus.importers._msp_improv.names import BEGINNING, SESSIONS, Name, clip_of, read_name
+from mmer_fairseq.corpus.importers._public.flags import add_modalities
 from mmer_fairseq.corpus.importers._public.left_out import LeftOut, settle
 from mmer_fairseq.corpus.importers._public.partitions import read_partition
 from mmer_fairseq.corpus.importers._public.recordings import files_under, given_folder, recordings
@@ -83,13 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--evaluation", metavar="FILE", help="default: the one Evalution.txt or Evaluation.txt in DIR")
     add("--partition", type=int, choices=SESSIONS, help="the session that is held out (default 1)")
-    add(
-        "--modalities",
-        nargs="+",
-        choices=("audio", "video"),
-        default=["audio", "video"],
-        help="what the clips consist of (default: both)",
-    )
+    add_modalities(parser, "audio", "video")
     add(
         "--unknown-is-other",
         action="store_true",

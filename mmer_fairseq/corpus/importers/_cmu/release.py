@@ -12,6 +12,7 @@ from mmer_fairseq.corpus.importers._cmu.labels import EMOTIONS, HIGH, LOW, Label
 from mmer_fairseq.corpus.importers._cmu.media import SEGMENTS, WHOLE, find_media
 from mmer_fairseq.corpus.importers._cmu.splits import SEED, make_splits
 from mmer_fairseq.corpus.importers._cmu.transcripts import Segment, read_transcripts
+from mmer_fairseq.corpus.importers._public.flags import add_leave_out, add_modalities, add_places
 from mmer_fairseq.corpus.importers._public.left_out import LeftOut
 from mmer_fairseq.corpus.importers._public.recordings import given_folder
 from mmer_fairseq.corpus.importers._public.splits import expand
@@ -36,20 +37,13 @@ class Release:
 
 def add_arguments(parser: argparse.ArgumentParser, release: Release) -> None:
     """Add the flags of both importers."""
+    add_places(parser, f"folder of {release.title}")
     add = parser.add_argument
-    add("directory", metavar="OUT", help="folder to write; it must not exist or be empty")
-    add("--root", required=True, metavar="DIR", help=f"folder of {release.title}")
     add("--labels", metavar="PATH", help="file or folder of the labels (default: see below)")
     add("--transcripts", metavar="DIR", help="folder of the transcripts (default: see below)")
     add("--videos", metavar="DIR", help="folder of the videos (default: see below)")
     add("--sounds", metavar="DIR", help="folder of the .wav files (default: see below)")
-    add(
-        "--modalities",
-        nargs="+",
-        choices=("text", "audio", "video"),
-        default=["text", "audio", "video"],
-        help="what the clips consist of (default: all three)",
-    )
+    add_modalities(parser, "text", "audio", "video")
     add(
         "--recordings",
         choices=(WHOLE, SEGMENTS),
@@ -62,13 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser, release: Release) -> None:
         help="folder of train.txt, valid.txt and test.txt (or train_split.txt …), a video or a clip a line",
     )
     add("--seed", type=int, metavar="N", help=f"deal the videos out, by this seed (default {SEED})")
-    add(
-        "--leave-out",
-        nargs="+",
-        default=[],
-        metavar="CLIP",
-        help="clips that are not wanted, or a file of their names",
-    )
+    add_leave_out(parser)
 
 
 def run(args: argparse.Namespace, release: Release) -> int:

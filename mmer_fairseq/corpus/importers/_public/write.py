@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 from mmer_fairseq.corpus.faults import hint
+from mmer_fairseq.corpus.importers._public.flags import add_places
 from mmer_fairseq.corpus.importers._public.left_out import LeftOut
 from mmer_fairseq.corpus.importers._public.votes import RULES, TIE, Verdict
 from mmer_fairseq.corpus.write import write_corpus, writing
@@ -22,9 +23,8 @@ Said = TypeVar("Said")
 
 def add_shared(parser: argparse.ArgumentParser, root: str) -> None:
     """The flags that all of these importers have."""
+    add_places(parser, root)
     add = parser.add_argument
-    add("directory", metavar="OUT", help="folder to write; it must not exist or be empty")
-    add("--root", required=True, metavar="DIR", help=root)
     add(
         "--rule",
         choices=RULES,
