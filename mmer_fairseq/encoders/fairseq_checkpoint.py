@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mmer_fairseq.encoders.safe_pickle import load_pickle
-from mmer_fairseq.errors import InputError
+from mmer_fairseq.errors import InputError, optional
 
 #: Where a fine-tuned wav2vec 2.0 or HuBERT keeps the model it started from.
 _INNER = "w2v_encoder.w2v_model."
@@ -185,15 +184,12 @@ def fairseq_module(name: str) -> Any:
         InputError: fairseq is not installed.
     """
     with quiet_fairseq():
-        try:
-            return importlib.import_module(name)
-        except ImportError as error:
-            raise InputError.of(
-                where=name,
-                expected="fairseq, to read its checkpoint",
-                found=f"none that can be imported ({error})",
-                remedy="pip install mmer_fairseq again, with its requirements",
-            ) from error
+        return optional(
+            name,
+            where=name,
+            expected="fairseq, to read its checkpoint",
+            remedy="pip install mmer_fairseq again, with its requirements",
+        )
 
 
 @contextmanager

@@ -5,7 +5,6 @@ openSMILE is an optional package: ``pip install mmer_fairseq[opensmile]``.
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from mmer_fairseq.encoders.base import Encoder, StreamSpec
-from mmer_fairseq.errors import InputError
+from mmer_fairseq.errors import InputError, optional
 
 #: Descriptors a frame of each set; those of ComParE are 65, and the change of each.
 SETS = {"ComParE_2016": 130, "eGeMAPSv02": 25, "GeMAPSv01b": 18}
@@ -100,15 +99,12 @@ class OpenSmile(Encoder):
 
 
 def _package() -> Any:
-    try:
-        return importlib.import_module("opensmile")
-    except (ImportError, OSError) as error:  # OSError: its library does not fit the machine
-        raise InputError.of(
-            where="encoder 'opensmile'",
-            expected="the package opensmile",
-            found=f"none that can be imported ({error})",
-            remedy="pip install 'mmer_fairseq[opensmile]'",
-        ) from error
+    return optional(
+        "opensmile",
+        where="encoder 'opensmile'",
+        expected="the package opensmile",
+        remedy="pip install 'mmer_fairseq[opensmile]'",
+    )
 
 
 def build(spec: StreamSpec, width: int, path: str) -> OpenSmile:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from mmer_fairseq.encoders.base import Encoder, StreamSpec, file_sha256
 from mmer_fairseq.encoders.fairseq_checkpoint import load_exactly
 from mmer_fairseq.encoders.images import each_image, unit_range
 from mmer_fairseq.encoders.safe_pickle import load_pickle
-from mmer_fairseq.errors import InputError
+from mmer_fairseq.errors import InputError, optional
 from mmer_fairseq.modules.state import check_state
 from mmer_fairseq.modules.swin_face import SwinFace
 
@@ -119,15 +118,12 @@ def _weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _facenet(path: Path) -> nn.Module:
-    try:
-        module = importlib.import_module("facenet_pytorch")
-    except ImportError as error:
-        raise InputError.of(
-            where="encoder 'swin_face' with a second file",
-            expected="the package facenet-pytorch, which computes it",
-            found=f"none that can be imported ({error})",
-            remedy="pip install requests && pip install --no-deps facenet-pytorch==2.6.0",
-        ) from error
+    module = optional(
+        "facenet_pytorch",
+        where="encoder 'swin_face' with a second file",
+        expected="the package facenet-pytorch, which computes it",
+        remedy="pip install requests && pip install --no-deps facenet-pytorch==2.6.0",
+    )
     model = module.InceptionResnetV1(pretrained=None)
     content = load_pickle(path, "weights of InceptionResnetV1 (facenet-pytorch)")
     load_exactly(model, {n: x for n, x in content.items() if not n.startswith("logits.")}, path)

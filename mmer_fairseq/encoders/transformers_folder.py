@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import re
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmer_fairseq.encoders.huggingface_config import CONFIG
-from mmer_fairseq.errors import InputError
+from mmer_fairseq.errors import InputError, optional
 
 #: Settings that change no output of a model that is not trained.
 _NEUTRAL = re.compile(r".*drop.*|mask_.*|_.*|transformers_version|architectures|(torch_)?dtype|.*token_id")
@@ -111,13 +110,10 @@ def variant(settings: Mapping[str, Any], **more: Any) -> str:
 
 
 def _transformers(encoder: str) -> Any:
-    try:
-        return importlib.import_module("transformers")
-    except ImportError as error:
-        extra = "wavlm" if encoder == "wavlm" else "transformers"
-        raise InputError.of(
-            where=f"encoder '{encoder}'",
-            expected="the package transformers, which computes it",
-            found=f"none that can be imported ({error})",
-            remedy=f"pip install 'mmer_fairseq[{extra}]'",
-        ) from error
+    extra = "wavlm" if encoder == "wavlm" else "transformers"
+    return optional(
+        "transformers",
+        where=f"encoder '{encoder}'",
+        expected="the package transformers, which computes it",
+        remedy=f"pip install 'mmer_fairseq[{extra}]'",
+    )

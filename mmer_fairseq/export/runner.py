@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmer_fairseq.errors import InputError
+from mmer_fairseq.errors import InputError, optional
 
 #: What a folder holds.
 MODEL = "model"
@@ -120,14 +120,9 @@ def needs(package: str) -> Any:
     Raises:
         InputError: it is not installed.
     """
-    import importlib
-
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise InputError.of(
-            where="ONNX",
-            expected=f"the package {package}",
-            found=str(error),
-            remedy="install it: pip install 'mmer_fairseq[export]'",
-        ) from error
+    return optional(
+        package,
+        where="ONNX",
+        expected=f"the package {package}",
+        remedy="install it: pip install 'mmer_fairseq[export]'",
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmer_fairseq.errors import InputError
+from mmer_fairseq.errors import InputError, optional
 from mmer_fairseq.media.files import PathLike, read_head
 
 #: The whole tokenizer, with its vocabulary.
@@ -137,15 +136,12 @@ def tokenizers_library() -> Any:
     Raises:
         InputError: it is not installed.
     """
-    try:
-        return importlib.import_module("tokenizers")
-    except ImportError as error:
-        raise InputError.of(
-            where="tokens of a Hugging Face folder",
-            expected="the package tokenizers, which computes them",
-            found=f"none that can be imported ({error})",
-            remedy="pip install 'mmer_fairseq[transformers]'",
-        ) from error
+    return optional(
+        "tokenizers",
+        where="tokens of a Hugging Face folder",
+        expected="the package tokenizers, which computes them",
+        remedy="pip install 'mmer_fairseq[transformers]'",
+    )
 
 
 def _foreign(path: PathLike, expected: str, found: str) -> InputError:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Optional, Tuple
 
-from mmer_fairseq.errors import InputError
+from mmer_fairseq.errors import InputError, optional
 from mmer_fairseq.media import clock
 from mmer_fairseq.media.files import PathLike, place
 
@@ -251,15 +251,8 @@ def open_medium(path: PathLike, where: Optional[str] = None) -> Iterator[Medium]
         InputError: PyAV is not installed; libav cannot read the file (also later, while the block runs).
     """
     at = place(path, where)
-    try:
-        import av
-    except ImportError as error:
-        raise InputError.of(
-            where=at,
-            expected="the package PyAV, which reads video files",
-            found=str(error),
-            remedy="install it: pip install av",
-        ) from error
+    what = "the package PyAV, which reads video files"
+    av = optional("av", where=at, expected=what, remedy="install it: pip install av")
     medium = None
     try:
         medium = Medium(path, at, av)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mmer_fairseq.errors import InputError
+from mmer_fairseq.errors import InputError, optional
 from mmer_fairseq.media.sound_sources import Block
 
 #: Seconds of a frame.
@@ -51,16 +51,16 @@ def choose(name: str) -> str:
     if name == "energy":
         return name
     try:
-        importlib.import_module("webrtcvad")
-    except ImportError as error:
-        if name == "auto":
-            return "energy"
-        raise InputError.of(
+        optional(
+            "webrtcvad",
             where="--speech webrtc",
             expected="the package webrtcvad-wheels",
-            found=f"none that can be imported ({error})",
             remedy="install it: pip install 'mmer_fairseq[vad]', or leave the flag out",
-        ) from error
+        )
+    except InputError:
+        if name == "auto":
+            return "energy"
+        raise
     return "webrtc"
 
 
