@@ -11,14 +11,15 @@ PACKAGE = Path(__file__).resolve().parent.parent / "mmer_fairseq"
 
 ROOMS = {
     "errors": set(),
+    "workers": {"errors"},
     "modules": {"errors"},
     "media": {"errors"},
     "metrics": {"errors"},
     "plots": {"metrics", "errors"},
     "corpus": {"media", "errors"},
     "encoders": {"checkpoints", "modules", "errors"},
-    "faces": {"corpus", "media", "errors"},
-    "features": {"corpus", "encoders", "media", "errors"},
+    "faces": {"corpus", "media", "workers", "errors"},
+    "features": {"corpus", "encoders", "media", "workers", "errors"},
     "data": {"corpus", "encoders", "features", "media", "errors"},
     "networks": {"modules", "errors"},
     "models": {"networks", "encoders", "modules", "errors"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from mmer_fairseq.faces.clip_faces import Moment, Task, counts, finished
 from mmer_fairseq.faces.follow import NONE
 from mmer_fairseq.faces.new_corpus import Source, check_out, write_face_corpus
 from mmer_fairseq.faces.settings import PLAN, RATE, Settings, alone, folder_names, settle
-from mmer_fairseq.faces.work import Job, work_here, work_in_processes
+from mmer_fairseq.faces.work import Job, work_on
 
 logger = logging.getLogger(__name__)
 
@@ -96,36 +96,61 @@ def find_faces(
             ``skip_bad`` are; the folder holds something else, or faces found otherwise.
     """
     settings.check()
-    source = Source.load(directory, splits, labels)
-    target = check_out(out, source, FOLDER, PLAN)
-    clips = source.with_video
-    if not clips:
-        raise InputError.of(
-            where=source.corpus.directory,
-            expected="clips with video as a medium",
-            found="none",
-            remedy="name a corpus that has some",
-        )
-    folder = target / FOLDER
-    names = folder_names(clip.id for clip in clips)
-    sides = source.sides()
-    tasks = [
-        replace(task_of(clip, folder / names[clip.id], source, settings), side=sides.get(clip.id, ""))
-        for clip in clips
-    ]
-    with alone(folder):
-        settle(folder, settings)
-        outcome = Outcome(target, len(tasks))
+    start = Start.load(directory, out, settings, splits, labels)
+    sides = start.source.sides()
+    tasks = [replace(task, side=sides.get(task.clip.id, "")) for task in start.tasks]
+    with alone(start.folder):
+        settle(start.folder, settings)
+        outcome = Outcome(start.out, len(tasks))
         done = _all(Job(settings, device), tasks, workers, skip_bad, outcome, progress)
-        tell(folder, tasks, done, settings, outcome)
-        with_pictures = {
-            task.clip.id: task
-            for task in tasks
-            if any(moment.how != NONE for moment in done.get(task.clip.id, []))
-        }
-        crops = {clip_id: (task.folder, task.rate) for clip_id, task in with_pictures.items()}
-        write_face_corpus(source, target, crops)
+        tell(start.folder, tasks, done, settings, outcome)
+        write_face_corpus(start.source, start.out, crops(tasks, done))
     return outcome
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run works on.
+
+    Attributes:
+        source: the old corpus.
+        out: folder of the new one.
+        tasks: its clips with a video.
+    """
+
+    source: Source
+    out: Path
+    tasks: list[Task]
+
+    @property
+    def folder(self) -> Path:
+        """Where the crops go."""
+        return self.out / FOLDER
+
+    @classmethod
+    def load(
+        cls,
+        directory: str | Path,
+        out: str | Path,
+        settings: Settings,
+        splits: Sequence[str] | None,
+        labels: Sequence[str] | None,
+    ) -> Start:
+        """Find out what there is to do; arguments and errors as :func:`find_faces`."""
+        source = Source.load(directory, splits, labels)
+        target = check_out(out, source, FOLDER, PLAN)
+        clips = source.with_video
+        if not clips:
+            raise InputError.of(
+                where=source.corpus.directory,
+                expected="clips with video as a medium",
+                found="none",
+                remedy="name a corpus that has some",
+            )
+        names = folder_names(clip.id for clip in clips)
+        folders = [target / FOLDER / names[clip.id] for clip in clips]
+        tasks = [task_of(clip, folder, source, settings) for clip, folder in zip(clips, folders)]
+        return cls(source, target, tasks)
 
 
 def task_of(clip: Clip, folder: Path, source: Source, settings: Settings) -> Task:
@@ -160,22 +185,7 @@ def _all(
             done[task.clip.id] = moments
     if done:
         logger.info("%d of %d clips are there already", len(done), len(tasks))
-    bar = tqdm(
-        total=len(tasks), initial=len(done), unit="clip", desc=FOLDER, disable=None if progress else True
-    )
-
-    def report(index: int, fault: str) -> None:
-        bar.update(1)
-        if fault:
-            outcome.skipped[todo[index].clip.id] = fault
-            logger.warning("left out: %s", fault)
-            check_skipped(outcome.skipped, skip_bad)
-
-    with bar:
-        if min(workers, len(todo)) > 1:
-            work_in_processes(job, todo, min(workers, len(todo)), report)
-        elif todo:
-            work_here(job, todo, report)
+    do_clips(job, todo, workers, skip_bad, outcome, progress, about=FOLDER, done=len(done))
     for task in todo:
         moments = finished(task)
         if moments is not None:
@@ -183,7 +193,47 @@ def _all(
     return done
 
 
-def check_skipped(skipped: dict[str, str], skip_bad: int) -> None:
+def do_clips(
+    job: Job,
+    tasks: Sequence[Task],
+    workers: int,
+    skip_bad: int,
+    outcome: Outcome,
+    progress: bool,
+    *,
+    about: str,
+    done: int = 0,
+) -> None:
+    """Do the clips behind a bar, of which ``done`` were there before, and count those that cannot be read.
+
+    Raises:
+        InputError: more than ``skip_bad`` cannot.
+    """
+    total = done + len(tasks)
+    bar = tqdm(total=total, initial=done, unit="clip", desc=about, disable=None if progress else True)
+
+    def report(index: int, fault: str) -> None:
+        bar.update(1)
+        if fault:
+            outcome.skipped[tasks[index].clip.id] = fault
+            logger.warning("left out: %s", fault)
+            _check_skipped(outcome.skipped, skip_bad)
+
+    with bar:
+        if tasks:
+            work_on(job, tasks, workers, report)
+
+
+def crops(tasks: Sequence[Task], done: Mapping[str, list[Moment]]) -> dict[str, tuple[Path, float]]:
+    """Clip id → folder of its pictures and their rate in Hz, of the clips that have some."""
+    return {
+        task.clip.id: (task.folder, task.rate)
+        for task in tasks
+        if any(moment.how != NONE for moment in done.get(task.clip.id, ()))
+    }
+
+
+def _check_skipped(skipped: dict[str, str], skip_bad: int) -> None:
     """Stop where more clips than allowed cannot be read.
 
     Raises:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
-from mmer_fairseq.corpus.write import replace_file, writing
+from mmer_fairseq.corpus.lock import locked
+from mmer_fairseq.corpus.write import replace_file
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.faces.speaker.settings import SpeakerSettings
 
@@ -25,9 +24,6 @@ FALLBACKS = ("none", "centre")
 
 #: Pictures a second, in Hz, where nothing says otherwise: one every 500 ms.
 RATE = 2.0
-
-#: Seconds to wait for the lock: the workers of a run that was killed hold it until they notice.
-PATIENCE = 5.0
 
 _LONGEST_NAME = 150
 
@@ -143,39 +139,16 @@ def settle(folder: Path, settings: Settings) -> None:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Let one run at a time work on a folder; the lock goes with its process, however that ends.
+    """Let one run at a time work on a folder, and remove what killed ones left half-written.
 
     Raises:
         InputError: another one is running, or the folder cannot be written.
     """
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / ".lock", "w")  # noqa: SIM115 - closed below, and by the end of the process
-    with lock:
-        deadline = time.monotonic() + PATIENCE
-        while not _locked(lock):
-            if time.monotonic() > deadline:
-                raise InputError.of(
-                    where=folder,
-                    expected="no other run of mmer faces into this folder",
-                    found="one that is running",
-                    remedy="wait for it, or choose another --out",
-                )
-            time.sleep(0.05)
-        for name in os.listdir(folder):  # what killed processes left half-written
+    with locked(folder, other="run of mmer faces into this folder", instead="choose another --out"):
+        for name in os.listdir(folder):
             if name.startswith(".") and (folder / name).is_dir():
                 shutil.rmtree(folder / name)
         yield
-
-
-def _locked(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass  # some network disks know no locks: better without than not at all
-    return True
 
 
 def folder_names(ids: Iterable[str]) -> dict[str, str]:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from mmer_fairseq.corpus import Clip
+from mmer_fairseq.corpus.lock import locked
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.index import INDEX, PLAN, Made, shard_name, write_json
-from mmer_fairseq.features.write import SHARD_CLIPS, writing
-
-#: Seconds to wait for the lock: the workers of a run that was killed hold it until they notice.
-PATIENCE = 5.0
+from mmer_fairseq.features.write import SHARD_CLIPS
 
 
 @dataclass(frozen=True)
@@ -112,35 +108,10 @@ class Plan:
                 (self.folder / entry).unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Let one extraction at a time work on a store; the lock goes with its process, however that ends.
+def alone(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Let one extraction at a time work on a store.
 
     Raises:
         InputError: another one is running, or the folder cannot be written.
     """
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / ".lock", "w")  # noqa: SIM115 - closed below, and by the end of the process
-    with lock:
-        deadline = time.monotonic() + PATIENCE
-        while not _locked(lock):
-            if time.monotonic() > deadline:
-                raise InputError.of(
-                    where=folder,
-                    expected="no other extraction into this store",
-                    found="one that is running",
-                    remedy="wait for it, or choose another --name",
-                )
-            time.sleep(0.05)
-        yield
-
-
-def _locked(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass  # some network disks know no locks: better without than not at all
-    return True
+    return locked(folder, other="extraction into this store", instead="choose another --name")

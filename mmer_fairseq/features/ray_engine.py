@@ -19,7 +19,8 @@ from typing import Any
 from mmer_fairseq.encoders import Encoder
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.same_files import checked_encoder, witness
-from mmer_fairseq.features.work import Job, Report, failures_reported, make_shard, one_thread, passed_on
+from mmer_fairseq.features.work import Job, make_shard
+from mmer_fairseq.workers import Report, failures_reported, one_thread, passed_on
 
 logger = logging.getLogger(__name__)
 

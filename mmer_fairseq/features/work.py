@@ -6,11 +6,9 @@ process computes on one thread.
 
 from __future__ import annotations
 
-import contextlib
-import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -25,12 +23,10 @@ from mmer_fairseq.encoders.streams import each_chunk
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.features.plan import Plan
 from mmer_fairseq.features.write import as_stored, save_shard
+from mmer_fairseq.workers import Report
 
 #: Steps of a trace whose media are decoded together: a long recording takes no more memory than a short one.
 _STRETCH = 1024
-
-#: Called with ("clip", id) or ("steps", how many), ("skip", (id, reason)) and ("shard", number) as the work goes on.
-Report = Callable[[str, Any], None]
 
 
 @dataclass(frozen=True)
@@ -72,47 +68,12 @@ class Engine(Protocol):
             job: all shards.
             numbers: of the shards to make, at least one.
             encoder: of the job, on the CPU, for workers that can share it.
-            report: called in this process.
+            report: called in this process, as the work goes on, with ("clip", id) or ("steps", how many), ("skip", (id,
+                reason)) and ("shard", number).
 
         Raises:
             InputError: a worker met one, or died.
         """
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread, as all processes of an extraction do: several may round sums otherwise."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@contextlib.contextmanager
-def failures_reported(report: Report) -> Iterator[None]:
-    """In a worker: what ends it reaches the other side as a report, as errors do not travel whole."""
-    try:
-        yield
-    except InputError as error:
-        report("input error", str(error))
-    except Exception:
-        report("crash", traceback.format_exc())
-
-
-def passed_on(kind: str, about: Any, report: Report) -> None:
-    """Hand a worker's report on; a failure is raised here.
-
-    Raises:
-        InputError: the worker met one.
-        RuntimeError: it met anything else, with its traceback.
-    """
-    if kind == "input error":
-        raise InputError(about)
-    if kind == "crash":
-        raise RuntimeError(f"a worker of the extraction failed\n{about}")
-    report(kind, about)
 
 
 def make_shard(job: Job, number: int, encoder: Encoder, report: Report) -> None:

@@ -5,7 +5,6 @@ import os
 import pytest
 
 from mmer_fairseq.errors import InputError
-from mmer_fairseq.faces import settings as room
 from mmer_fairseq.faces.settings import PLAN, Settings, alone, folder_names, settle
 
 
@@ -54,7 +53,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 
 
 def test_one_run_at_a_time_and_half_written_clips_go(tmp_path, monkeypatch):
-    monkeypatch.setattr(room, "PATIENCE", 0.1)
+    monkeypatch.setattr("mmer_fairseq.corpus.lock.PATIENCE", 0.1)
     (tmp_path / "done").mkdir()
     (tmp_path / ".half.123").mkdir()
     with alone(tmp_path):

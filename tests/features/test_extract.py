@@ -265,7 +265,7 @@ def test_clips_of_every_label_space_are_stored(tmp_path, speech, wav2vec):
 
 
 def test_one_extraction_at_a_time(tmp_path, speech, wav2vec, monkeypatch):
-    monkeypatch.setattr("mmer_fairseq.features.plan.PATIENCE", 0.1)
+    monkeypatch.setattr("mmer_fairseq.corpus.lock.PATIENCE", 0.1)
     corpus = speech(tmp_path / "c", 5)
     with (
         alone(tmp_path / "c/features/w2v"),
@@ -318,14 +318,14 @@ def test_no_clip_can_be_read(tmp_path, speech, wav2vec):
 
 def test_dead_worker_is_noticed(tmp_path, speech, wav2vec, monkeypatch):
     corpus = speech(tmp_path / "c", 40)
-    monkeypatch.setattr(local_engine, "_worker", _dies)
+    monkeypatch.setattr(local_engine, "make_shard", _dies)
     with pytest.raises(
         InputError, match=r"expected all workers to live .*ended by signal 9 .*fewer --workers"
     ):
         run(corpus, wav2vec, workers=2)
 
 
-def _dies(job, encoder, todo, news):
+def _dies(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,27 @@ def analyse(
     looks: float = 5.0,
     shorter: int = 360,
 ) -> Analysis:
-    """Find everybody in a clip, and how each mouth agrees with the voice; arguments as :func:`find_speaker`."""
+    """Find everybody in a clip, and how each mouth agrees with the voice.
+
+    Args:
+        frames: T pictures, uint8 [H, W, 3], RGB; an array, a list, or anything that can be gone through several times.
+            Some 25 a second show how a mouth moves; fewer than 12 do not.
+        times: seconds of each from the beginning of the clip, float [T], evenly spaced.
+        wave: the sound from the beginning of the clip, float [samples], one channel; None: there is none, and the
+            liveliest mouth is taken, always unsure.
+        rate: of the sound, in Hz.
+        boxes: of each picture, or index of a picture → boxes (x0, y0, x1, y1) in pixels, in any order; in their place:
+        detector: finds the faces of some pictures (see ``mmer_fairseq.faces.detectors``).
+        helper: a second detector, for faces that the first does not know.
+        embed: vectors that tell people apart (default: the plain one, :class:`Centre`).
+        lips: ``shape`` or ``motion``: what of the mouth is compared with the voice.
+        tracker: ``hungarian`` or ``greedy``.
+        looks: pictures a second that the detector gets.
+        shorter: pixels of the shorter side of what the detector gets, at most.
+
+    Raises:
+        ValueError: neither boxes nor a detector, or another number of times than pictures.
+    """
     times = np.asarray(times, dtype=np.float64)
     cuts, count = find_cuts(frames)
     if count != len(times):
@@ -213,37 +234,17 @@ def find_speaker(
     frames: Iterable[np.ndarray],
     times: np.ndarray,
     *,
-    wave: np.ndarray | None,
-    rate: int = 16000,
-    boxes: Mapping[int, Boxes] | Sequence[Boxes] | None = None,
-    detector: Detector | None = None,
-    helper: Detector | None = None,
     embed: Embedder | None = None,
     cluster: str = "agglomerative",
-    lips: str = "shape",
-    tracker: str = "hungarian",
-    looks: float = 5.0,
-    shorter: int = 360,
     unsure: float = UNSURE,
+    **how: Any,
 ) -> Speaker:
     """Whose mouth moves with the voice.
 
     Args:
-        frames: T pictures, uint8 [H, W, 3], RGB; an array, a list, or anything that can be gone through several times.
-            Some 25 a second show how a mouth moves; fewer than 12 do not.
-        times: seconds of each from the beginning of the clip, float [T], evenly spaced.
-        wave: the sound from the beginning of the clip, float [samples], one channel; None: there is none, and the
-            liveliest mouth is taken, always unsure.
-        rate: of the sound, in Hz.
-        boxes: of each picture, or index of a picture → boxes (x0, y0, x1, y1) in pixels, in any order; in their place:
-        detector: finds the faces of some pictures (see ``mmer_fairseq.faces.detectors``).
-        helper: a second detector, for faces that the first does not know.
-        embed: vectors that tell people apart (default: the plain one, :class:`Centre`).
+        frames: as :func:`analyse`, and so are ``times``, ``embed`` and the arguments in ``how``, of which ``wave`` is
+            needed, and one of ``boxes`` and ``detector``.
         cluster: ``agglomerative`` or ``none``: whether a person is the same before and after a cut.
-        lips: ``shape`` or ``motion``: what of the mouth is compared with the voice.
-        tracker: ``hungarian`` or ``greedy``.
-        looks: pictures a second that the detector gets.
-        shorter: pixels of the shorter side of what the detector gets, at most.
         unsure: least confidence of a clip that is not unsure.
 
     Raises:
@@ -253,18 +254,5 @@ def find_speaker(
     box in the first picture.
     """
     embed = embed or Centre()
-    analysis = analyse(
-        frames,
-        times,
-        wave=wave,
-        rate=rate,
-        boxes=boxes,
-        detector=detector,
-        helper=helper,
-        embed=embed,
-        lips=lips,
-        tracker=tracker,
-        looks=looks,
-        shorter=shorter,
-    )
+    analysis = analyse(frames, times, embed=embed, **how)
     return decide(analysis, identities(analysis.members(), embed.apart, cluster), unsure=unsure)

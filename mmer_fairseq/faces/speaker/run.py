@@ -8,24 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
-from tqdm import tqdm
-
 from mmer_fairseq.corpus.faults import count
 from mmer_fairseq.corpus.write import replace_file
-from mmer_fairseq.errors import InputError
 from mmer_fairseq.faces.clip_faces import Moment, Task, finished
 from mmer_fairseq.faces.detectors import DETECTORS
-from mmer_fairseq.faces.follow import NONE
-from mmer_fairseq.faces.new_corpus import Source, check_out, write_face_corpus
-from mmer_fairseq.faces.run import FOLDER, Outcome, check_skipped, task_of, tell, told
-from mmer_fairseq.faces.settings import PLAN, Settings, alone, folder_names, settle
+from mmer_fairseq.faces.new_corpus import write_face_corpus
+from mmer_fairseq.faces.run import FOLDER, Outcome, Start, crops, do_clips, tell, told
+from mmer_fairseq.faces.settings import Settings, alone, settle
 from mmer_fairseq.faces.speaker.boxes import read_boxes
 from mmer_fairseq.faces.speaker.clip import AnalysisJob, CropJob, kept, moments_of
 from mmer_fairseq.faces.speaker.embed import embedder
 from mmer_fairseq.faces.speaker.find import Analysis, Speaker
 from mmer_fairseq.faces.speaker.match import Entry, Verdict, judge, load_gallery
 from mmer_fairseq.faces.speaker.sheet import Line, write_sheets
-from mmer_fairseq.faces.work import Job, work_here, work_in_processes
 
 #: Folder of the new corpus with what was found out about everybody, one file a clip.
 ANALYSES = "speaker"
@@ -78,57 +73,22 @@ def find_speakers(
             None if table is not None else DETECTORS[settings.detector].build(settings.min_face, device)
         )
         gallery = load_gallery(speaker.gallery, detector, embed, settings.detect_size)
-    source = Source.load(directory, splits, labels)
-    target = check_out(out, source, FOLDER, PLAN)
-    clips = source.with_video
-    if not clips:
-        raise InputError.of(
-            where=source.corpus.directory,
-            expected="clips with video as a medium",
-            found="none",
-            remedy="name a corpus that has some",
-        )
-    folder = target / FOLDER
-    names = folder_names(clip.id for clip in clips)
-    tasks = [task_of(clip, folder / names[clip.id], source, settings) for clip in clips]
+    start = Start.load(directory, out, settings, splits, labels)
+    tasks, folder = start.tasks, start.folder
     with alone(folder):
         settle(folder, settings)
-        outcome = SpeakerOutcome(target, len(tasks))
-        files = {clip_id: f"{name}.json" for clip_id, name in names.items()}
-        job = AnalysisJob(settings, device, target / ANALYSES, files, table)
+        outcome = SpeakerOutcome(start.out, len(tasks))
+        files = {task.clip.id: f"{task.folder.name}.json" for task in tasks}
+        job = AnalysisJob(settings, device, start.out / ANALYSES, files, table)
         analyses = _analyses(job, tasks, workers, skip_bad, outcome, progress)
         tasks = [task for task in tasks if task.clip.id in analyses]
         outcome.verdicts = _verdicts(tasks, analyses, embed.apart, settings, gallery)
         done = _crops(settings, tasks, analyses, outcome, workers, progress)
         tell(folder, tasks, done, settings, outcome)
-        with_pictures = {
-            task.clip.id: (task.folder, task.rate)
-            for task in tasks
-            if any(moment.how != NONE for moment in done[task.clip.id])
-        }
         _tables(folder, tasks, outcome.verdicts)
         outcome.sheets = _sheets(folder, tasks, outcome.verdicts)
-        write_face_corpus(source, target, with_pictures)
+        write_face_corpus(start.source, start.out, crops(tasks, done))
     return outcome
-
-
-def _work(
-    job: Job, tasks: Sequence[Task], workers: int, outcome: Outcome, skip_bad: int, progress: bool, about: str
-):
-    """Do the clips, here or in several processes, and count those that cannot be read."""
-    bar = tqdm(total=len(tasks), unit="clip", desc=about, disable=None if progress else True)
-
-    def report(index: int, fault: str) -> None:
-        bar.update(1)
-        if fault:
-            outcome.skipped[tasks[index].clip.id] = fault
-            check_skipped(outcome.skipped, skip_bad)
-
-    with bar:
-        if min(workers, len(tasks)) > 1:
-            work_in_processes(job, tasks, min(workers, len(tasks)), report)
-        elif tasks:
-            work_here(job, tasks, report)
 
 
 def _analyses(
@@ -145,7 +105,7 @@ def _analyses(
             elif task.clip.id not in outcome.skipped:
                 todo.append(task)
         if not again:
-            _work(job, todo, workers, outcome, skip_bad, progress, "people")
+            do_clips(job, todo, workers, skip_bad, outcome, progress, about="people")
     return done
 
 
@@ -189,7 +149,7 @@ def _crops(
         wanted[task.clip.id] = moments_of(task, boxes, analyses[task.clip.id], ids, found.confidence)
     job = CropJob(settings, "cpu", wanted)
     todo = [task for task in tasks if not _there(task, wanted[task.clip.id], settings)]
-    _work(job, todo, workers, outcome, len(tasks), progress, FOLDER)
+    do_clips(job, todo, workers, len(tasks), outcome, progress, about=FOLDER)
     return {task.clip.id: finished(task) or [] for task in tasks}
 
 
