@@ -11,6 +11,7 @@ from typing import Any, Optional, Tuple
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.media import clock
 from mmer_fairseq.media.files import PathLike, place
+from mmer_fairseq.media.stopping import check
 
 # Containers that write lengths into their headers. libav only estimates those of the others (from the bit
 # rate).
@@ -74,6 +75,7 @@ class Medium:
         self._fresh = True
 
     def _reach(self, packet: Any) -> None:
+        check()
         if packet.pts is not None and packet.time_base is not None:
             end = float((packet.pts + (packet.duration or 0)) * packet.time_base) - self._zero
             self._reached = max(self._reached, end)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.stopping import StoppedError, check, stoppable
 from mmer_fairseq.serve.model import Event, Wish, predict
 from mmer_fairseq.serve.uploads import Upload
 
@@ -55,7 +56,7 @@ class Run:
             self.cancel()
 
     def cancel(self) -> None:
-        """Stop before the next segment."""
+        """Stop soon, in the midst of a segment too."""
         self.cancelled = True
 
     def tell(self, event: Event) -> None:
@@ -139,7 +140,7 @@ class Work:
             return not self._active and not self._waiting
 
     def close(self, seconds: float = 5.0) -> None:
-        """Stop all; waits some seconds for what is in the midst of a segment."""
+        """Stop all; waits some seconds for what a model is at."""
         with self._changed:
             self._closed = True
             for run in (*self._waiting, *self._active):
@@ -173,24 +174,19 @@ class Work:
             return run.cancelled or time.monotonic() > until
 
         try:
-            if not run.cancelled:
-                for event, drawn in predict(
-                    self.predictor, run.upload, run.wish, run.folder, self.faces, stopped
-                ):
+            with stoppable(stopped):
+                check()
+                for event, drawn in predict(self.predictor, run.upload, run.wish, run.folder, self.faces):
                     if event["type"] == "start":
                         run.recording = drawn
                     elif drawn is not None:
                         run.bars.append(drawn)
                     run.tell(event)
-                    if run.cancelled:
-                        break
-            if run.ended:
-                return
-            if run.cancelled:
-                run.tell({"type": "stopped", "message": ""})
-            else:
-                message = f"Stopped after {self.timeout:g} seconds, the limit of one prediction (--timeout)."
-                run.tell({"type": "stopped", "message": message})
+                    if not run.ended:
+                        check()
+        except StoppedError:
+            late = f"Stopped after {self.timeout:g} seconds, the limit of one prediction (--timeout)."
+            run.tell({"type": "stopped", "message": "" if run.cancelled else late})
         except InputError as error:
             run.tell({"type": "error", "message": run.upload.plainly(str(error))})
         except Exception:
