@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
 
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.media import medium
+from mmer_fairseq.media.video import load_frames
 from mmer_fairseq.serve import safety
 
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
@@ -194,10 +198,53 @@ def test_packing_anew_does_not_fill_the_disk(tmp_path, monkeypatch):
     assert [each.name for each in tmp_path.iterdir()] == ["a.mka"]
 
 
-def test_a_huge_picture(tmp_path, monkeypatch, films):
+def test_a_huge_picture(monkeypatch, films):
     monkeypatch.setattr(safety, "PIXELS", 500)
     with pytest.raises(InputError, match="found 32 × 32"):
         safety.inspect(films("a.mp4", 12), "a.mp4", 60)
+
+
+def swelling(path, *sizes):
+    """Square pictures of other sizes than the header of the film says."""
+    with av.open(str(path), "w") as container:
+        track = container.add_stream("png", rate=1)
+        track.width = track.height = 16
+        track.pix_fmt = "rgb24"
+        container.start_encoding()
+        for number, size in enumerate(sizes):
+            coder = av.CodecContext.create("png", "w")
+            coder.width = coder.height = size
+            coder.pix_fmt, coder.time_base = "rgb24", track.time_base or Fraction(1)
+            picture = av.VideoFrame.from_ndarray(np.zeros((size, size, 3), "u1"))
+            picture.pts = 0
+            for packet in [*coder.encode(picture), *coder.encode()]:
+                packet.stream, packet.pts, packet.dts = track, number, number
+                packet.time_base = Fraction(1)
+                container.mux(packet)
+    return path
+
+
+def test_a_huge_picture_is_not_decoded_to_learn_its_size(tmp_path, monkeypatch):
+    file = swelling(tmp_path / "a.mov", 32, 32)
+    safety.inspect(file, "mine.mov", 60)
+    monkeypatch.setitem(medium.LIMITS, "max_pixels", "500")
+    with pytest.raises(InputError) as error:
+        safety.inspect(file, "mine.mov", 60)
+    assert str(error.value) == (
+        "mine.mov: expected pictures of at most 67 million pixels; found larger ones, or some whose size nothing "
+        "tells. Choose another file."
+    )
+
+
+def test_a_picture_that_is_larger_than_the_first_is_not_decoded(tmp_path, monkeypatch):
+    file = swelling(tmp_path / "a.mov", 16, 64, 16)
+    assert load_frames(file, size=8)[0].shape == (3, 3, 8, 8)
+    monkeypatch.setitem(medium.LIMITS, "max_pixels", "500")
+    safety.inspect(file, "mine.mov", 60)
+    with pytest.raises(
+        InputError, match="expected a file that decodes without a fault; found 'Invalid argument'"
+    ):
+        load_frames(file, size=8)
 
 
 def test_names_and_messages():
