@@ -35,6 +35,7 @@ class Options:
         faces: cut them out first: ``auto`` (if the model was trained so), ``none``, ``mtcnn``, ``haar``, ``centre``.
         without: modalities that the model does not get; the file is cut as if it did, so that both can be compared.
         beside: words are looked for in a file of the same name beside it.
+        folder: for the faces of a segment while it is read (None: the system's for temporary files).
     """
 
     window: float = 0.0
@@ -47,6 +48,7 @@ class Options:
     faces: str = "auto"
     without: tuple[str, ...] = ()
     beside: bool = True
+    folder: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("window", "hop", "longest"):

@@ -162,8 +162,8 @@ class Recording:
             return None
         options = source.options
         rate = options.frame_rate or 0.0
-        device = self.predictor.device
-        return plan_crops(self.options.faces, self.predictor.faces, rate, options.frame_size, device)
+        device, folder = self.predictor.device, self.options.folder
+        return plan_crops(self.options.faces, self.predictor.faces, rate, options.frame_size, device, folder)
 
     def _readable(self) -> list[float]:
         """Seconds of each modality that the model reads at most."""

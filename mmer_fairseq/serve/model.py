@@ -135,6 +135,7 @@ def _options(predictor: Predictor, upload: Upload, wish: Wish, faces: str) -> di
     found = upload.found
     assert found is not None
     options: dict[str, Any] = {"without": wish.without, "beside": False, "faces": faces}
+    options["folder"] = str(upload.folder)
     if predictor.windows is not None or found.kind != "media":
         return options
     if wish.text and "text" in predictor.sources:

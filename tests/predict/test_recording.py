@@ -193,6 +193,21 @@ def test_faces_are_cut_out_as_asked(predictor, video):
         predictor(video.media["video"], faces="nose")
 
 
+def test_faces_lie_where_they_are_told_to(predictor, video, tmp_path, monkeypatch):
+    from mmer_fairseq.faces import clip_faces
+
+    real, folders = clip_faces.find, []
+
+    def find(task, *rest):
+        folders.append(task.folder.parent)
+        return real(task, *rest)
+
+    monkeypatch.setattr(clip_faces, "find", find)
+    predictor(video.media["video"], faces="centre", folder=str(tmp_path))
+    assert folders == [tmp_path]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_faces_as_the_training_corpus_had_them(predictor, video, monkeypatch):
     (centre,) = predictor(video.media["video"], faces="centre")
     settings = {"detector": "centre", "rate": 5.0, "size": 16, "fallback": "none", "unknown": 1}
