@@ -61,6 +61,22 @@ def test_words(visit, client, predictor, films, tmp_path):
     assert page.inner_text("#now-words") == ""
 
 
+def test_a_result_of_earlier_subtitles_is_not_shown_for_later_ones(visit, client, films, tmp_path):
+    (tmp_path / "a.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:03.000\nthe day is wonderful\n")
+    page = visit(client)
+    page.give(films("a.mp4", 12))
+    held = []
+    page.route("**/words?**", lambda route: held.append(route))  # they are on their way for long
+    page.click("#words-again")
+    page.set_input_files("#words-file", tmp_path / "a.vtt")
+    page.click("#words-ok")
+    page.select_option("#window", "2")
+    page.wait_for_selector(page.DONE + ":has-text('windows of')")
+    assert len(held) == 1
+    held[0].continue_()
+    page.wait_for_selector(page.DONE + ":has-text('segments of the subtitles')")
+
+
 @pytest.mark.parametrize("picture", [True, False])
 def test_recording(visit, client, picture, until):
     page = visit(client, "phone" if picture else "desktop")

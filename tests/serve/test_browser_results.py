@@ -112,6 +112,73 @@ def test_a_switch_before_the_first_result_is_compared_all_the_same(visit, servin
         page.wait_for_selector("#compare-text:has-text('Faint in the timeline')")
 
 
+def test_a_comparison_that_is_stopped_is_of_what_both_predicted(visit, serving, predictor, films, slowly):
+    file = films("a.mp4", 12)
+    wanted = [predictor(file, window=1.0), predictor(file, window=1.0, without=("video",))]
+    with serving() as client:
+        page = visit(client)
+        page.give(file, 1)
+        slowly(0.3)
+        page.click("[data-modality=video]")
+        page.wait_for_selector("#compare-text:has-text('(still predicting)')")
+        page.click("#stop")
+        page.wait_for_selector(
+            "#compare-text:has-text('Only what was predicted with and without before the stop')"
+        )
+        text = page.inner_text("#compare-text")
+        count = int(re.search(r"\d+ of (\d+) segment", text).group(1))
+        assert 0 < count < 12
+        rows = [row.inner_text().split("\t") for row in page.query_selector_all("#compare tbody tr")]
+        for name, cells in zip(predictor.labels.names, rows):
+            shown = [float(re.sub(r"[^\d.-]", "", cell)) for cell in cells[1:3]]
+            assert shown == pytest.approx(
+                [100 * np.mean([s.scores[name] for s in each[:count]]) for each in wanted], abs=0.06
+            )
+        assert page.inner_text("#compare thead th >> nth=0") == "Mean so far"
+        page.click("#stop")  # again
+        page.wait_for_selector("#compare-text:has-text('of 12 segments'):has-text('Faint in the timeline')")
+
+
+def test_a_stopped_result_to_compare_with(visit, serving, films, slowly):
+    slowly(0.2)
+    with serving() as client:
+        page = visit(client)
+        page.give(films("a.mp4", 12))
+        page.select_option("#window", "1")
+        page.wait_for_selector("#status:has-text('Predicting: ')")
+        page.click("[data-modality=audio]")
+        page.wait_for_selector("#status:has-text('to compare')")
+        page.wait_for_selector("#compare-text:has-text('(still predicting)')")
+        page.click("#stop")
+        page.wait_for_selector("#compare-text:has-text('before the stop')")
+        assert "Faint" not in page.inner_text("#compare-text")
+        assert page.inner_text("#stop") == "Predict again"
+        page.click("#stop")
+        page.wait_for_selector("#compare-text:has-text('of 12 segments'):has-text('Faint in the timeline')")
+        assert page.is_hidden("#stop")
+
+
+def test_results_that_the_server_has_dropped_are_made_again(visit, client, films):
+    page = visit(client)
+    page.give(films("silent2.mp4", 4))
+
+    def check(about):
+        page.wait_for_selector(page.DONE + f":has-text('{about}')")
+        page.wait_for_selector("#downloads [data-kind=tsv]")
+        link = page.get_attribute("#downloads [data-kind=tsv]", "href")
+        assert page.evaluate("path => fetch(path).then(answer => answer.status)", link) == 200
+
+    steps = [("0", "as one clip"), *((str(n), f"windows of {n} s") for n in (1, 2, 5, 10))]
+    for switches in ([], ["video"], ["video", "audio"], ["audio"]):  # the last: all is on again
+        for modality in switches:
+            page.click(f"[data-modality={modality}]")
+        for seconds, about in (*steps, steps[0]):
+            page.select_option("#window", seconds)
+            check(about)
+    (upload,) = client.pages.uploads._table.values()
+    assert len(upload.runs) == 8
+
+
 def test_downloads(visit, client, predictor, films):
     file = films("a.mp4", 12)
     page = visit(client)

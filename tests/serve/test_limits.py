@@ -9,7 +9,7 @@ import pytest
 
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.serve import safety
-from mmer_fairseq.serve.uploads import FullError, Uploads
+from mmer_fairseq.serve.uploads import RUNS, FullError, Uploads
 
 
 def test_too_large_is_refused_while_it_comes(serving, films):
@@ -120,6 +120,20 @@ def test_the_table_is_full():
         uploads.add("b.mp4", ".mp4")
     uploads.close()
     assert not uploads.root.exists()
+
+
+def test_the_newest_results_are_kept(client, films):
+    upload = client.take(films("silent.mp4", 4, sound=False))
+    wishes = [{"window": window, "text": text} for window in (1, 2, 5, 10) for text in ("", "no", "yes")]
+    runs = [client.predict(upload, **wish)[0]["run"] for wish in wishes[:RUNS]]
+    assert client.predict(upload, **wishes[0])[0]["run"] == runs[0]  # asked for again: it is the last now
+    runs += [client.predict(upload, **wish)[0]["run"] for wish in wishes[RUNS:]]
+    there = [client.ask("GET", f"/api/uploads/{upload}/results/{run}/tsv").status == 200 for run in runs]
+    lost = len(wishes) - RUNS
+    assert there == [True, *[False] * lost, *[True] * (len(wishes) - lost - 1)]
+    folder = client.pages.uploads.get(upload).folder
+    assert len(list(folder.glob("r*"))) == len(client.pages.uploads.get(upload).runs) == RUNS
+    assert client.predict(upload, **wishes[1])[-1]["type"] == "done"
 
 
 def test_texts_of_very_many_lines(tmp_path, monkeypatch):
