@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mmer_fairseq.predict import Predictor
 
 logger = logging.getLogger(__name__)
-_drawing = threading.Lock()
 
 
 class Run:
@@ -43,6 +42,7 @@ class Run:
         self.ended = self.whole = self.cancelled = False
         self.recording: Any = None
         self.bars: list[Any] = []
+        self._too_long = False
         self._told: dict[object, Callable[[], None]] = {}
 
     def listen(self, key: object, told: Callable[[], None]) -> None:
@@ -72,17 +72,21 @@ class Run:
         if not self.whole:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def picture(self) -> Path:
-        """The timeline as PNG, drawn when first asked for.
+    def picture(self, timeout: float) -> Path:
+        """The timeline as PNG, drawn when first asked for; to be called by one thread at a time.
+
+        Args:
+            timeout: seconds; drawing ends, too, when the upload goes. What has taken too long is not tried again.
 
         Raises:
-            InputError: there is nothing to draw.
+            InputError: there is nothing to draw, or it takes too long.
         """
         from mmer_fairseq.plots import canvas
         from mmer_fairseq.predict.picture import draw
 
         file = self.folder / "timeline.png"
-        with self.upload, _drawing:
+        until = time.monotonic() + timeout
+        with self.upload:
             if not self.bars:
                 raise InputError.of(
                     where=self.upload.name,
@@ -90,8 +94,19 @@ class Run:
                     found="none",
                     remedy="give another file",
                 )
-            if not file.exists():
-                canvas.save(draw(self.recording, self.bars, self.upload.name), file)
+            try:
+                with stoppable(lambda: self._too_long or self.upload.gone or time.monotonic() > until):
+                    if not file.exists():
+                        check()
+                        canvas.save(draw(self.recording, self.bars, self.upload.name), file)
+            except StoppedError as error:
+                self._too_long = True
+                raise InputError.of(
+                    where=self.upload.name,
+                    expected=f"a picture that is drawn in {timeout:g} seconds, as a prediction is (--timeout)",
+                    found="one that takes longer",
+                    remedy="take one of the tables",
+                ) from error
         return file
 
 

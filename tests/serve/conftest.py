@@ -327,7 +327,7 @@ def until() -> Callable[..., None]:
 
 @pytest.fixture
 def visit(browser: Any) -> Iterator[Callable[..., Any]]:
-    """``visit(client, "phone")``: a :class:`Visitor`, each in its own browser. No page may say an error on its console."""
+    """``visit(client, "phone")``: a :class:`Visitor` with its own browser. No page may say an error on its console."""
     contexts, faults = [], []
 
     def go(client: Client, screen: str = "desktop", **options: Any) -> Any:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -90,3 +93,51 @@ def test_a_long_dialogue_is_late_before_its_first_segment(serving, written, tmp_
         "run", "start", "stopped",
     ]  # fmt: skip
     assert events[-1] == LATE
+
+
+@pytest.fixture
+def unseekable(monkeypatch):
+    """The pictures for the timeline's faces are never reached."""
+    from mmer_fairseq.media.medium import Medium
+    from mmer_fairseq.predict import key_frames
+
+    def search(path, time_of_it, rate):
+        while True:
+            time.sleep(0.01)
+            Medium._reach(None, SimpleNamespace(pts=None))
+
+    monkeypatch.setattr(key_frames, "_picture", search)
+
+
+def test_drawing_is_late(client, films, unseekable, monkeypatch):
+    id = client.take(films("a.mp4", 12))
+    path = f"/api/uploads/{id}/results/{client.predict(id, window=2)[0]['run']}/png"
+    monkeypatch.setattr(client.pages, "settings", dataclasses.replace(client.pages.settings, timeout=0.5))
+    late = client.ask("GET", path)
+    assert (late.status, late.error) == (
+        422,
+        "a.mp4: expected a picture that is drawn in 0.5 seconds, as a prediction is (--timeout); found one that takes "
+        "longer. Take one of the tables.",
+    )
+    monkeypatch.setattr(client.pages, "settings", dataclasses.replace(client.pages.settings, timeout=600))
+    assert client.ask("GET", path).error.startswith("a.mp4: expected a picture")  # it is not tried again
+
+
+def test_who_waits_for_a_drawing_holds_nobody_up(client, films, unseekable, until):
+    id = client.take(films("a.mp4", 12))
+    path = f"/api/uploads/{id}/results/{client.predict(id, window=2)[0]['run']}/png"
+    said = []
+    waiting = [
+        threading.Thread(target=lambda: said.append(client.ask("GET", path).status)) for _ in range(45)
+    ]
+    for thread in waiting:  # more than the server has threads
+        thread.start()
+    until(lambda: client.pages.uploads.get(id).busy)
+    other = client.take(films("second.mp4", 12))
+    assert client.predict(other)[-1]["type"] == "done"
+    assert said == []
+    assert client.ask("POST", f"/api/uploads/{id}/remove").status == 204  # which ends the drawing
+    for thread in waiting:
+        thread.join(20)
+    assert set(said) <= {422, 404}
+    assert len(said) == 45
