@@ -175,8 +175,8 @@ def test_results_that_the_server_has_dropped_are_made_again(visit, client, films
         for seconds, about in (*steps, steps[0]):
             page.select_option("#window", seconds)
             check(about)
-    (upload,) = client.pages.uploads._table.values()
-    assert len(upload.runs) == 8
+    id = page.get_attribute("#downloads [data-kind=tsv]", "href").split("/")[3]
+    assert len(client.pages.uploads.get(id).runs) == 8
 
 
 def test_downloads(visit, client, predictor, films):
