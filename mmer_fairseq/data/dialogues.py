@@ -13,6 +13,7 @@ from torch import Tensor
 from mmer_fairseq.corpus import Clip, Corpus
 from mmer_fairseq.data.sources import RawSource
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.stopping import check
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ class Dialogues:
     def _read(self, name: str) -> list[Part]:
         spoken, ends = [], (0, 0)
         for clip in self._turns[name]:
+            check()
             try:
                 tokens = self.source.read(clip, random=None)
             except InputError:
@@ -118,6 +120,7 @@ class Dialogues:
     def _pieces(self, spoken: list[tuple[str, Tensor]]) -> list[list[tuple[str, Tensor]]]:
         """The fewest parts in which no utterance gets too short."""
         for count in range(1, len(spoken) + 1):
+            check()
             sizes = [len(spoken) * k // count for k in range(count + 1)]
             pieces = [spoken[a:b] for a, b in zip(sizes, sizes[1:])]
             if all(

@@ -11,6 +11,7 @@ from typing import Any, Optional, Tuple
 from mmer_fairseq.errors import InputError, optional
 from mmer_fairseq.media import clock
 from mmer_fairseq.media.files import PathLike, place
+from mmer_fairseq.media.stopping import check
 
 # Containers that write lengths into their headers. libav only estimates those of the others (from the bit
 # rate).
@@ -19,6 +20,11 @@ _WITH_LENGTHS = ("mov", "matroska", "avi", "flv", "asf")
 # Where to start decoding, in seconds before the wanted moment: the key frame there may turn out to lie after
 # it (open groups of pictures, coarse indices), then further back. None: from the beginning.
 _STEPS_BACK = (0.0, 2.0, 10.0, None)
+
+#: Pixels of a picture, at most: a file of some kilobytes may hold one that fills the memory.
+PIXELS = 8192 * 8192
+#: For libav, which decodes the first pictures of some files already when it opens them.
+LIMITS = {"max_pixels": str(PIXELS)}
 
 _NAMES = {"video": "picture", "audio": "sound"}
 
@@ -50,7 +56,8 @@ class Medium:
 
     def _open(self) -> None:
         # "file:" keeps libav from reading a colon in a path as a protocol.
-        self.container = self._av.open(f"file:{os.fspath(self._path)}", metadata_errors="ignore")
+        name = f"file:{os.fspath(self._path)}"
+        self.container = self._av.open(name, options=dict(LIMITS), metadata_errors="ignore")
         # Time 0 is where the earliest track starts (broadcast streams start anywhere). Not before 0: what
         # lies there is an encoder's run-in, which decoders drop.
         self._zero = max(0.0, (self.container.start_time or 0) / 1e6)
@@ -74,6 +81,7 @@ class Medium:
         self._fresh = True
 
     def _reach(self, packet: Any) -> None:
+        check()
         if packet.pts is not None and packet.time_base is not None:
             end = float((packet.pts + (packet.duration or 0)) * packet.time_base) - self._zero
             self._reached = max(self._reached, end)
@@ -93,9 +101,9 @@ class Medium:
         tracks = [
             track
             for track in self.container.streams
-            if track.type == kind and track.codec_context is not None and not _has_flag(track, "attached_pic")
+            if track.type == kind and track.codec_context is not None and not has_flag(track, "attached_pic")
         ]
-        return next((track for track in tracks if _has_flag(track, "default")), tracks[0] if tracks else None)
+        return next((track for track in tracks if has_flag(track, "default")), tracks[0] if tracks else None)
 
     def track(self, kind: str) -> Any:
         """As :meth:`find`; a medium without such a track is an InputError."""
@@ -160,16 +168,14 @@ class Medium:
         if not self._fresh:
             self._rewind()
         self._fresh = False
-        track = self.track(kind)
-        track.codec_context.thread_count = threads
+        track = self._opened(kind, threads)
         if seek_to is not None and seek_to > 0:
             try:
                 self.container.seek(int((seek_to + self._zero) / track.time_base), stream=track)
             except self._av.FFmpegError:
                 # No index to seek by: from the beginning.
                 self._rewind()
-                track = self.track(kind)
-                track.codec_context.thread_count = threads
+                track = self._opened(kind, threads)
         clean, ends = False, 0.0
         for packet in self.container.demux():
             self._reach(packet)
@@ -190,6 +196,13 @@ class Medium:
                 begins = ends if frame.pts is None else float(frame.pts * frame.time_base) - self._zero
                 self.now = ends = begins + _frame_seconds(track, frame)
                 yield begins, ends, frame
+
+    def _opened(self, kind: str, threads: int) -> Any:
+        track = self.track(kind)
+        track.codec_context.thread_count = threads
+        if kind == "video":
+            track.codec_context.options = dict(LIMITS)  # later pictures may be larger than the header says
+        return track
 
     def check_reached(self, kind: str, got: float, end: Optional[float]) -> None:
         """After decoding has ended by itself: was everything there that the headers announce?
@@ -235,7 +248,8 @@ def _frame_seconds(track: Any, frame: Any) -> float:
     return float(1 / (track.average_rate or track.guessed_rate or 25))
 
 
-def _has_flag(track: Any, name: str) -> bool:
+def has_flag(track: Any, name: str) -> bool:
+    """Whether a track is marked so, as ``default`` or ``attached_pic`` (a cover)."""
     return bool(track.disposition & type(track.disposition)[name])
 
 

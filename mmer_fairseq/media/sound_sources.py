@@ -14,6 +14,7 @@ from mmer_fairseq.errors import InputError
 from mmer_fairseq.media import clock
 from mmer_fairseq.media.files import PathLike, place, read_head
 from mmer_fairseq.media.medium import Medium
+from mmer_fairseq.media.stopping import check
 
 # (rate in Hz, float32 [samples])
 Block = Tuple[int, np.ndarray]
@@ -62,6 +63,7 @@ def file_blocks(path: PathLike, at: str, start: Optional[float], end: Optional[f
             if first:
                 file.seek(first)
             while position < last:
+                check()
                 block = file.read(min(_BLOCK, last - position), dtype="float32", always_2d=True)
                 if not len(block):
                     break

@@ -16,6 +16,7 @@ from mmer_fairseq.media import clock
 from mmer_fairseq.media.files import PathLike, place
 from mmer_fairseq.media.medium import Medium, open_medium
 from mmer_fairseq.media.pictures import Pictures
+from mmer_fairseq.media.stopping import check
 from mmer_fairseq.media.wholeness import examine
 
 # Pictures a buffer starts with at most: headers may announce an absurd rate.
@@ -167,6 +168,7 @@ def _parts(
         while True:
             pictures, times = Pictures(height_width, likely), []
             for time, frame in islice(wanted, part):
+                check()
                 pictures.add(frame)
                 times.append(time)
             if times:

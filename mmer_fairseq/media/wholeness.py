@@ -9,6 +9,7 @@ from typing import BinaryIO, Optional
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.media import files
 from mmer_fairseq.media.files import Kind, PathLike
+from mmer_fairseq.media.stopping import check
 
 # Writers that cannot seek back (pipes) leave a size like 0xFFFFFFFF behind: it announces nothing.
 _UNKNOWN_FROM = 0x7FFFFF00
@@ -72,6 +73,7 @@ def _riff_end(file: BinaryIO, size: int) -> Optional[int]:
         end, at = None, 0
         while at + 8 <= size:
             name, length = struct.unpack("<4sI", _exactly(file, at, 8))
+            check()
             if name != b"RIFF" or not 0 < length < _UNKNOWN_FROM:
                 break
             end = at = at + 8 + length + length % 2
@@ -80,6 +82,7 @@ def _riff_end(file: BinaryIO, size: int) -> Optional[int]:
     at, wide_data = 12, None
     while at + 8 <= size:
         name, length = struct.unpack("<4sI", _exactly(file, at, 8))
+        check()
         if name == b"ds64":
             wide_data = struct.unpack("<Q", _exactly(file, at + 16, 8))[0]
         if name == b"data":
@@ -98,7 +101,8 @@ def _riff_end(file: BinaryIO, size: int) -> Optional[int]:
 def _boxes_end(file: BinaryIO, size: int) -> tuple[Optional[int], bool]:
     """End of the last top-level box of an MP4 file, and whether there is an index (moov or moof)."""
     at, indexed = 0, False
-    while at + 8 <= size:
+    while at + 8 <= size:  # millions of boxes, maybe
+        check()
         length, name = struct.unpack(">I4s", _exactly(file, at, 8))
         indexed = indexed or name in (b"moov", b"moof")
         if length == 1 and at + 16 <= size:

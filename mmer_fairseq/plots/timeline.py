@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ _HEIGHT, _LETTER = 2.9, 0.085
 
 #: Bars that are told apart; a longer recording is drawn in so many equal parts.
 _MANY, _MOST = 80, 240
+#: Points that are kept of a trace's bar, where there are more bars than that.
+_POINTS = 60
 #: Seconds between the marks of an axis.
 _TICKS = (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 
@@ -84,7 +87,9 @@ def timeline_figure(
         end: of the axis, in seconds (0: the last bar's end).
     """
     end = end or max((bar.end for bar in bars), default=1.0)
-    if len(bars) > _MOST and not any(bar.trace for bar in bars):
+    if len(bars) > _MOST and all(bar.trace is not None for bar in bars):
+        bars = _joined(bars)
+    elif len(bars) > _MOST:
         bars = _binned(bars, names, end)
         subtitle += f"; each column is the mean of {end / _MOST:.0f} {'s' if clocked else 'utterances'}"
     heights = [*([_FACE] if len(faces) else []), _HEIGHT, 0.22 * len(modalities) + 0.05]
@@ -117,11 +122,17 @@ def timeline_figure(
 
 def _binned(bars: Sequence[Bar], names: Sequence[str], end: float) -> list[Bar]:
     """Means over equal parts of the axis; a part that no bar touches is left out."""
+    parts: list[list[tuple[float, Bar]]] = [[] for _ in range(_MOST)]
+    for bar in bars:
+        for part in range(max(0, int(bar.start * _MOST / end) - 1), _MOST):  # one less: rounding
+            share = min(bar.end, (part + 1) * end / _MOST) - max(bar.start, part * end / _MOST)
+            if share > 0:
+                parts[part].append((share, bar))
+            elif part * end / _MOST >= bar.end:
+                break
     found = []
-    for part in range(_MOST):
+    for part, inside in enumerate(parts):
         low, high = part * end / _MOST, (part + 1) * end / _MOST
-        inside = [(min(b.end, high) - max(b.start, low), b) for b in bars if b.start < high and b.end > low]
-        inside = [(share, bar) for share, bar in inside if share > 0]
         if not inside:
             continue
         known = [(share, bar) for share, bar in inside if bar.values]
@@ -132,6 +143,22 @@ def _binned(bars: Sequence[Bar], names: Sequence[str], end: float) -> list[Bar]:
         label = max(values, key=lambda name: values[name]) if values else ""
         most = max(inside, key=lambda each: each[0])[1]
         found.append(Bar(low, high, values, label, most.read))
+    return found
+
+
+def _joined(bars: Sequence[Bar]) -> list[Bar]:
+    """Neighbours of a trace as one, with fewer points; read is what was read in all of them."""
+    size = math.ceil(len(bars) / _MOST)
+    found = []
+    for group in (bars[at : at + size] for at in range(0, len(bars), size)):
+        times, values = (
+            np.concatenate(x) for x in zip(*(bar.trace for bar in group if bar.trace is not None))
+        )
+        every = math.ceil(len(times) / _POINTS)
+        known = next((bar for bar in group if bar.values), group[0])
+        read = [name for name in known.read if all(name in bar.read for bar in group if bar.values)]
+        trace = times[::every], values[::every]
+        found.append(Bar(group[0].start, group[-1].end, known.values, known.label, read, trace))
     return found
 
 

@@ -24,10 +24,11 @@ class Cropper:
     Args:
         settings: how; see ``mmer faces``.
         device: where the detector runs.
+        folder: for the crops (None: the system's for temporary files).
     """
 
-    def __init__(self, settings: Settings, device: str = "cpu") -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, device: str = "cpu", folder: str | None = None) -> None:
+        self.settings, self._folder = settings, folder
         self._detector = DETECTORS[settings.detector].build(settings.min_face, device)
 
     @contextmanager
@@ -37,7 +38,7 @@ class Cropper:
         Raises:
             InputError: its video is at fault, or no face is found.
         """
-        with tempfile.TemporaryDirectory(prefix="mmer-faces-") as folder:
+        with tempfile.TemporaryDirectory(prefix="mmer-faces-", dir=self._folder) as folder:
             rate = self.settings.rate or RATE
             task = clip_faces.Task(clip, Path(folder), rate, picture_rate)
             _, crops = clip_faces.find(task, self.settings, self._detector)[:2]
@@ -55,7 +56,12 @@ class Cropper:
 
 
 def plan_crops(
-    wanted: str, recorded: Mapping[str, Any] | None, rate: float, size: int, device: str
+    wanted: str,
+    recorded: Mapping[str, Any] | None,
+    rate: float,
+    size: int,
+    device: str,
+    folder: str | None = None,
 ) -> Cropper | None:
     """What cuts the faces out; None: the model gets whole pictures.
 
@@ -65,6 +71,7 @@ def plan_crops(
         rate: pictures a second that the model wants, in Hz (0: it does not say).
         size: of its pictures in pixels.
         device: for the detector.
+        folder: see :class:`Cropper`.
 
     Raises:
         InputError: no such detector, or it is not installed.
@@ -84,4 +91,4 @@ def plan_crops(
         )
     kept.setdefault("size", size)
     kept["rate"] = kept.get("rate") or rate or RATE
-    return Cropper(Settings(detector=choose(detector).name, **kept), device)
+    return Cropper(Settings(detector=choose(detector).name, **kept), device, folder)

@@ -28,13 +28,14 @@ class Options:
         window: seconds of fixed windows; 0: speech segments.
         hop: seconds from a window to the next (0: its length).
         whole: the file is one clip, however long.
-        subtitles: file with words and their times, which then are the segments.
+        subtitles: file with words and their times, which then are the segments, longer ones in pieces.
         text: what is said, where the file is one clip.
         longest: seconds; longer recordings are cut.
         speech: detector of speech, ``auto``, ``energy`` or ``webrtc``.
         faces: cut them out first: ``auto`` (if the model was trained so), ``none``, ``mtcnn``, ``haar``, ``centre``.
         without: modalities that the model does not get; the file is cut as if it did, so that both can be compared.
         beside: words are looked for in a file of the same name beside it.
+        folder: for the faces of a segment while it is read (None: the system's for temporary files).
     """
 
     window: float = 0.0
@@ -47,6 +48,7 @@ class Options:
     faces: str = "auto"
     without: tuple[str, ...] = ()
     beside: bool = True
+    folder: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("window", "hop", "longest"):
@@ -106,11 +108,13 @@ def plan_cuts(found: Found, cues: list[Cue], options: Options, longest: float, h
         hop = options.hop or options.window
         about = f"windows of {options.window:g} s, one every {hop:g} s"
         return Way(about, _spoken(_windows(found.seconds, options.window, hop), cues))
-    timed = [cue for cue in cues if cue.start is not None]
-    if timed:
-        return Way(
-            "segments of the subtitles", (Cut(*_inside(c, found), c.text) for c in _within(timed, found))
-        )
+    if any(cue.start is not None for cue in cues):
+        timed = [cut for cut in (_inside(cue, found) for cue in cues) if cut is not None]
+        # not ``longest``: a model that reads less reads the beginning of each, as in its training
+        long = any(end - start > options.longest for start, end, _ in timed)
+        about = f", those of more than {options.longest:g} s in pieces" if long else ""
+        cuts = (piece for each in timed for piece in _pieces(*each, options.longest))
+        return Way(f"segments of the subtitles{about}", cuts)
     if found.seconds <= longest:
         return Way("as one clip", iter([_whole(found, cues, options)]))
     if found.sound:
@@ -153,12 +157,22 @@ def _spoken(spans: Iterator[tuple[float, float]], cues: list[Cue]) -> Iterator[C
         yield Cut(start, end, " ".join(words) or None)
 
 
-def _within(cues: list[Cue], found: Found) -> list[Cue]:
-    return [cue for cue in cues if (cue.start or 0.0) < found.seconds]
+def _inside(cue: Cue, found: Found) -> tuple[float, float, str] | None:
+    """Start, end and words of the part of a cue that lies in the file; None: nothing does, or it has no times."""
+    if cue.start is None or cue.start >= found.seconds:
+        return None
+    return cue.start, min(cue.end or found.seconds, found.seconds), cue.text
 
 
-def _inside(cue: Cue, found: Found) -> tuple[float | None, float | None]:
-    return cue.start, min(cue.end or found.seconds, found.seconds)
+def _pieces(start: float, end: float, text: str, longest: float) -> Iterator[Cut]:
+    """Equal pieces of a cue that is too long for one segment; its words are spread over them evenly."""
+    count = max(1, math.ceil((end - start) / longest - 1e-6))
+    words = text.split()
+    for k in range(count):
+        first, last = (len(words) * each // count for each in (k, k + 1))
+        said = text if count == 1 else " ".join(words[first:last])
+        step = (end - start) / count
+        yield Cut(start + k * step, end if k + 1 == count else start + (k + 1) * step, said or None)
 
 
 def _speech(found: Found, longest: float, detector: str, hole: Hole) -> Iterator[Cut]:

@@ -9,6 +9,7 @@ import numpy as np
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.media.medium import open_medium
 from mmer_fairseq.media.sound_sources import Block, file_blocks, read_tensor, tensor_blocks, track_blocks
+from mmer_fairseq.media.stopping import check
 from mmer_fairseq.media.wholeness import examine
 
 #: Seconds that are passed over where sound cannot be decoded; after so many times in a row twice as many each time.
@@ -39,6 +40,7 @@ def sound_blocks(path: str, seconds: float, hole: Hole) -> Iterator[Block]:
         try:
             for rate, block in _from(path, begin):
                 for at in range(0, len(block), _PIECE):
+                    check()
                     yield rate, block[at : at + _PIECE]
                 reached += len(block) / rate
             return
@@ -48,6 +50,7 @@ def sound_blocks(path: str, seconds: float, hole: Hole) -> Iterator[Block]:
             begin = reached + step
             hole(reached, min(begin, seconds), error)
             for _ in range(round(step)):
+                check()
                 yield rate, np.zeros(rate, dtype=np.float32)
 
 

@@ -16,6 +16,7 @@ from mmer_fairseq.corpus import Clip
 from mmer_fairseq.data.dialogues import Dialogues
 from mmer_fairseq.data.sources import RawSource
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.stopping import check
 from mmer_fairseq.predict.clips import make_clip
 from mmer_fairseq.predict.cropping import plan_crops
 from mmer_fairseq.predict.cutting import Cut, Options, fitting, plan_cuts
@@ -161,8 +162,8 @@ class Recording:
             return None
         options = source.options
         rate = options.frame_rate or 0.0
-        device = self.predictor.device
-        return plan_crops(self.options.faces, self.predictor.faces, rate, options.frame_size, device)
+        device, folder = self.predictor.device, self.options.folder
+        return plan_crops(self.options.faces, self.predictor.faces, rate, options.frame_size, device, folder)
 
     def _readable(self) -> list[float]:
         """Seconds of each modality that the model reads at most."""
@@ -187,9 +188,10 @@ class Recording:
         dialogues = None
         if self.predictor.context and self._cues and "text" not in self.missing:
             cuts = list(cuts)  # words are few, and a dialogue is read as one
-            rows = [self._row(number, cut) for number, cut in enumerate(cuts)]
+            rows = [self._row(number, cut) for number, cut in enumerate(cuts) if cut.text]
             dialogues = self.predictor.dialogues(rows)
         for number, cut in enumerate(cuts):
+            check()
             yield self._timed(self._predict(self._row(number, cut), dialogues))
 
     def _row(self, number: int, cut: Cut) -> Clip:

@@ -3,6 +3,7 @@
 - :mod:`settings`: limits, and what the server knows.
 - :mod:`safety`: what of a stranger's file is looked at before a decoder sees it.
 - :mod:`uploads`: the table of files that are held, each in a folder of its own.
+- :mod:`folder`: where these folders lie, and what killed servers left behind.
 - :mod:`work`: the queue, one prediction at a time.
 - :mod:`model`: the predictor, in words for the page.
 - :mod:`guard`: which requests are answered, and the headers of every answer.

@@ -71,6 +71,7 @@ class Pages:
         self.predictor, self.settings = predictor, settings
         self.uploads = Uploads(settings.max_uploads, settings.keep * 60)
         self.work = Work(predictor, settings.parallel, settings.timeout, faces)
+        self._pen: anyio.CapacityLimiter | None = None  # made where there is an event loop
 
     def close(self) -> None:
         """Stop the work and remove all files."""
@@ -156,8 +157,8 @@ class Pages:
             if sum(not each.ended and not each.cancelled for each in upload.runs.values()) >= _AT_ONCE:
                 raise HTTPException(429, "Too much is asked of this file at once.")
             run = Run(upload, wish)
-            upload.keep(wish, run)
             self.work.add(run)
+        upload.keep(wish, run)
         return Telling(self.work, run)
 
     async def media(self, request: Request) -> Response:
@@ -174,7 +175,9 @@ class Pages:
             raise HTTPException(404, "There is no such result.")
         if kind == "png":
             try:
-                file = await anyio.to_thread.run_sync(run.picture)
+                # others wait here, not in threads that uploads need
+                self._pen = self._pen or anyio.CapacityLimiter(1)
+                file = await anyio.to_thread.run_sync(run.picture, self.settings.timeout, limiter=self._pen)
             except InputError as error:
                 raise InputError(upload.plainly(str(error))) from error
         else:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.stopping import check
 from mmer_fairseq.predict.picture import light
 from mmer_fairseq.predict.write import Writer
 from mmer_fairseq.serve.safety import scrub
@@ -83,7 +84,7 @@ def about(predictor: Predictor, settings: Any) -> dict[str, Any]:
 
 
 def predict(
-    predictor: Predictor, upload: Upload, wish: Wish, folder: Path, faces: str, stopped: Callable[[], bool]
+    predictor: Predictor, upload: Upload, wish: Wish, folder: Path, faces: str
 ) -> Iterator[tuple[Event, Any]]:
     """Predict a file and write its tables.
 
@@ -93,13 +94,13 @@ def predict(
         wish: what of it.
         folder: for the tables.
         faces: as ``--faces``.
-        stopped: asked between segments.
 
     Yields:
         (event for the page, what the picture needs of it: the recording, then bars).
 
     Raises:
         InputError: the file cannot be read, or has nothing that the model takes.
+        StoppedError: see :mod:`mmer_fairseq.media.stopping`.
     """
     recording = predictor.open(upload.path, **_options(predictor, upload, wish, faces))
     recording.missing = {m: upload.plainly(why) for m, why in recording.missing.items()}
@@ -117,8 +118,7 @@ def predict(
     count = 0
     with Writer(folder, recording, upload.name, Path(predictor.path).name) as writer:
         for number, segment in enumerate(recording.segments()):
-            if stopped():
-                return
+            check()
             notes = tuple(upload.plainly(note) for note in segment.notes)
             segment = dataclasses.replace(segment, notes=notes)
             writer.add(segment)
@@ -135,6 +135,7 @@ def _options(predictor: Predictor, upload: Upload, wish: Wish, faces: str) -> di
     found = upload.found
     assert found is not None
     options: dict[str, Any] = {"without": wish.without, "beside": False, "faces": faces}
+    options["folder"] = str(upload.folder)
     if predictor.windows is not None or found.kind != "media":
         return options
     if wish.text and "text" in predictor.sources:

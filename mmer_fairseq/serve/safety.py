@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.media import files
+from mmer_fairseq.media.medium import LIMITS, PIXELS, has_flag
 from mmer_fairseq.predict.files import SUBTITLES, TEXT, Found, look
 
 MEDIA = tuple(sorted({suffix for kind in files.KINDS for suffix in kind.suffixes} - {".dat", ".gif"}))
@@ -23,8 +24,6 @@ DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,live_flv,asf,asf_o,ogg,mpeg,mpegts,mpegvideo,m4v,mp3,aac,amr,amrnb,"
     "amrwb,wav,w64,flac,aiff,au,caf"
 )
-#: Pixels of a picture, at most: a small file may hold a huge one.
-PIXELS = 8192 * 8192
 #: Bytes of a text or of subtitles.
 WORDS = 5_000_000
 #: Lines of a text or of subtitles.
@@ -124,10 +123,12 @@ def _check_demuxer(path: Path, name: str, most: float) -> None:
 
     last = 0.0
 
-    options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
+    # opening decodes the first pictures of some kinds (PNG in QuickTime), so their limit is given to libav as well
+    options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file", **LIMITS}
     try:
         with av.open(f"file:{path}", options=options, metadata_errors="ignore") as container:
-            sizes = [(s.codec_context.width, s.codec_context.height) for s in container.streams.video]
+            shown = [s for s in container.streams.video if not has_flag(s, "attached_pic")]
+            sizes = [(s.codec_context.width, s.codec_context.height) for s in shown]
             begin = (container.start_time or 0) / av.time_base
             for packet in container.demux(*container.streams.audio, *container.streams.video):
                 if packet.pts is not None and packet.time_base is not None:
@@ -143,8 +144,11 @@ def _check_demuxer(path: Path, name: str, most: float) -> None:
     if last > most + 1.0:  # coders fill up their last packet
         _check_length(last, most, name)
     for width, height in sizes:
-        if width * height > PIXELS:
-            _refuse(name, f"pictures of at most {PIXELS // 1_000_000} million pixels", f"{width} × {height}")
+        if not 0 < width * height <= PIXELS:  # 0: libav has found too large, too, what it looked into
+            found = (
+                f"{width} × {height}" if width * height else "larger ones, or some whose size nothing tells"
+            )
+            _refuse(name, f"pictures of at most {PIXELS // 1_000_000} million pixels", found)
 
 
 def _refuse(name: str, expected: str, found: str, remedy: str = "choose another file") -> None:

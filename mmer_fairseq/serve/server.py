@@ -121,8 +121,10 @@ def serve(
     predictor: Predictor, settings: Settings, sock: socket.socket, host: str, names: Iterable[str], faces: str
 ) -> None:
     """Serve until the process is told to stop; no file stays behind."""
+    from mmer_fairseq.serve.folder import sweep
     from mmer_fairseq.serve.guard import is_loopback
 
+    sweep()
     if not is_loopback(host):
         logger.warning(
             "everybody who reaches this machine over the network can use this page; there is no password and no "

@@ -16,7 +16,7 @@ class Settings:
         max_mb: of an upload, in 10^6 bytes.
         max_minutes: of its media.
         max_uploads: held at once.
-        timeout: seconds of a prediction.
+        timeout: seconds of a prediction, and of drawing its picture.
         keep: minutes that an upload stays after its last use.
         parallel: predictions at once.
     """

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmer_fairseq.predict.files import Found
+from mmer_fairseq.serve.folder import Folder
 from mmer_fairseq.serve.safety import scrub, shown_name
 
 if TYPE_CHECKING:
     from mmer_fairseq.serve.model import Wish
     from mmer_fairseq.serve.work import Run
 
-#: Results kept of one upload.
-_RUNS = 60
+#: Results kept of one upload, those asked for last. The page remembers fewer (KEPT in app.js), and asks again.
+RUNS = 8
 
 
 class FullError(Exception):
@@ -72,9 +73,10 @@ class Upload:
         return self._busy > 0
 
     def keep(self, key: Wish, run: Run) -> None:
-        """Remember a run; the oldest ended ones make way."""
+        """Remember a run as the last that was asked for; the first ended ones make way."""
         self.runs[key] = run
-        for old in [k for k, r in self.runs.items() if r.ended][: max(0, len(self.runs) - _RUNS)]:
+        self.runs.move_to_end(key)
+        for old in [k for k, r in self.runs.items() if r.ended][: max(0, len(self.runs) - RUNS)]:
             shutil.rmtree(self.runs.pop(old).folder, ignore_errors=True)
 
     def touch(self) -> None:
@@ -119,7 +121,8 @@ class Uploads:
     """
 
     def __init__(self, most: int, keep: float) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="mmer-serve-"))  # readable by its owner alone
+        self._folder = Folder()
+        self.root = self._folder.path
         self.most, self.keep = most, keep
         self._table: dict[str, Upload] = {}
         self._lock = threading.Lock()
@@ -171,7 +174,7 @@ class Uploads:
             known = list(self._table)
         for id in known:
             self.remove(id)
-        shutil.rmtree(self.root, ignore_errors=True)
+        self._folder.remove()
 
     def _stale(self, upload: Upload) -> bool:
         return not upload.busy and time.monotonic() - upload.used > self.keep

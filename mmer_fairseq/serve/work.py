@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.stopping import StoppedError, check, stoppable
 from mmer_fairseq.serve.model import Event, Wish, predict
 from mmer_fairseq.serve.uploads import Upload
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from mmer_fairseq.predict import Predictor
 
 logger = logging.getLogger(__name__)
-_drawing = threading.Lock()
 
 
 class Run:
@@ -42,6 +42,7 @@ class Run:
         self.ended = self.whole = self.cancelled = False
         self.recording: Any = None
         self.bars: list[Any] = []
+        self._too_long = False
         self._told: dict[object, Callable[[], None]] = {}
 
     def listen(self, key: object, told: Callable[[], None]) -> None:
@@ -55,7 +56,7 @@ class Run:
             self.cancel()
 
     def cancel(self) -> None:
-        """Stop before the next segment."""
+        """Stop soon, in the midst of a segment too."""
         self.cancelled = True
 
     def tell(self, event: Event) -> None:
@@ -71,17 +72,21 @@ class Run:
         if not self.whole:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def picture(self) -> Path:
-        """The timeline as PNG, drawn when first asked for.
+    def picture(self, timeout: float) -> Path:
+        """The timeline as PNG, drawn when first asked for; to be called by one thread at a time.
+
+        Args:
+            timeout: seconds; drawing ends, too, when the upload goes. What has taken too long is not tried again.
 
         Raises:
-            InputError: there is nothing to draw.
+            InputError: there is nothing to draw, or it takes too long.
         """
         from mmer_fairseq.plots import canvas
         from mmer_fairseq.predict.picture import draw
 
         file = self.folder / "timeline.png"
-        with self.upload, _drawing:
+        until = time.monotonic() + timeout
+        with self.upload:
             if not self.bars:
                 raise InputError.of(
                     where=self.upload.name,
@@ -89,8 +94,19 @@ class Run:
                     found="none",
                     remedy="give another file",
                 )
-            if not file.exists():
-                canvas.save(draw(self.recording, self.bars, self.upload.name), file)
+            try:
+                with stoppable(lambda: self._too_long or self.upload.gone or time.monotonic() > until):
+                    if not file.exists():
+                        check()
+                        canvas.save(draw(self.recording, self.bars, self.upload.name), file)
+            except StoppedError as error:
+                self._too_long = True
+                raise InputError.of(
+                    where=self.upload.name,
+                    expected=f"a picture that is drawn in {timeout:g} seconds, as a prediction is (--timeout)",
+                    found="one that takes longer",
+                    remedy="take one of the tables",
+                ) from error
         return file
 
 
@@ -139,7 +155,7 @@ class Work:
             return not self._active and not self._waiting
 
     def close(self, seconds: float = 5.0) -> None:
-        """Stop all; waits some seconds for what is in the midst of a segment."""
+        """Stop all; waits some seconds for what a model is at."""
         with self._changed:
             self._closed = True
             for run in (*self._waiting, *self._active):
@@ -173,24 +189,19 @@ class Work:
             return run.cancelled or time.monotonic() > until
 
         try:
-            if not run.cancelled:
-                for event, drawn in predict(
-                    self.predictor, run.upload, run.wish, run.folder, self.faces, stopped
-                ):
+            with stoppable(stopped):
+                check()
+                for event, drawn in predict(self.predictor, run.upload, run.wish, run.folder, self.faces):
                     if event["type"] == "start":
                         run.recording = drawn
                     elif drawn is not None:
                         run.bars.append(drawn)
                     run.tell(event)
-                    if run.cancelled:
-                        break
-            if run.ended:
-                return
-            if run.cancelled:
-                run.tell({"type": "stopped", "message": ""})
-            else:
-                message = f"Stopped after {self.timeout:g} seconds, the limit of one prediction (--timeout)."
-                run.tell({"type": "stopped", "message": message})
+                    if not run.ended:
+                        check()
+        except StoppedError:
+            late = f"Stopped after {self.timeout:g} seconds, the limit of one prediction (--timeout)."
+            run.tell({"type": "stopped", "message": "" if run.cancelled else late})
         except InputError as error:
             run.tell({"type": "error", "message": run.upload.plainly(str(error))})
         except Exception:

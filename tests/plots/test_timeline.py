@@ -71,6 +71,41 @@ def test_long_recordings_are_drawn_in_equal_parts():
     assert "1:00:00" in [label.get_text() for label in read.get_xticklabels()]
 
 
+def test_long_traces_have_few_points():
+    trace = [
+        Bar(
+            k,
+            k + 1,
+            {"joy": 0.0} if k % 7 else {},
+            "",
+            ["audio"],
+            (np.arange(100) / 100 + k, np.ones((100, 2)) * k),
+        )
+        for k in range(3000)
+    ]
+    main, read = drawn(trace, kind="trace", end=3000.0).axes
+    times, values = main.lines[0].get_data()
+    assert 5_000 < len(times) < 15_000
+    assert np.array_equal(values, np.floor(times))
+    assert len(main.patches) == 0  # each bar has something that was read
+    assert sum(len(each.get_paths()) for each in read.collections) <= 2 * 240
+
+
+def test_windows_that_overlap_are_averaged_by_their_share():
+    random = np.random.default_rng(0)
+    found = [
+        Bar(2 * k, 2 * k + 4.7, {"joy": p, "anger": 1 - p}, "joy") for k, p in enumerate(random.random(500))
+    ]
+    main = drawn(found, end=1004.7).axes[0]
+    joy = {patch.get_x(): patch.get_height() for patch in main.patches[:240]}
+    assert len(joy) == 240
+    for part, (low, height) in enumerate(joy.items()):
+        assert low == pytest.approx(part * 1004.7 / 240)
+        shares = [(min(b.end, low + 1004.7 / 240) - max(b.start, low), b.values["joy"]) for b in found]
+        shares = [(share, value) for share, value in shares if share > 0]
+        assert height == pytest.approx(sum(s * v for s, v in shares) / sum(s for s, _ in shares))
+
+
 def test_utterances_are_named():
     said = [Bar(0, 1, {"joy": 0.5, "anger": 0.5}, "joy", ["text"], text="so many words that they do not fit")]
     labels = drawn(said, clocked=False).axes[-1].get_xticklabels()

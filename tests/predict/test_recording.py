@@ -193,6 +193,21 @@ def test_faces_are_cut_out_as_asked(predictor, video):
         predictor(video.media["video"], faces="nose")
 
 
+def test_faces_lie_where_they_are_told_to(predictor, video, tmp_path, monkeypatch):
+    from mmer_fairseq.faces import clip_faces
+
+    real, folders = clip_faces.find, []
+
+    def find(task, *rest):
+        folders.append(task.folder.parent)
+        return real(task, *rest)
+
+    monkeypatch.setattr(clip_faces, "find", find)
+    predictor(video.media["video"], faces="centre", folder=str(tmp_path))
+    assert folders == [tmp_path]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_faces_as_the_training_corpus_had_them(predictor, video, monkeypatch):
     (centre,) = predictor(video.media["video"], faces="centre")
     settings = {"detector": "centre", "rate": 5.0, "size": 16, "fallback": "none", "unknown": 1}
@@ -266,3 +281,21 @@ def test_words_beside_a_file_can_be_passed_over(predictor, talk, tmp_path):
     (tmp_path / "talk.vtt").write_text(CUES)
     recording = predictor.open(tmp_path / "talk.wav", beside=False)
     assert recording.missing["text"] == "no words and no subtitles are given"
+
+
+def test_a_long_subtitle_is_cut_in_pieces(predictor, talk, tmp_path):
+    cues = "WEBVTT\n\n00:01.000 --> 00:03.000\nyes\n\n00:04.000 --> 01:00:00.000\none two three four five\n"
+    (tmp_path / "a.vtt").write_text(cues)
+    recording = predictor.open(talk, subtitles=str(tmp_path / "a.vtt"))
+    assert recording.about == "segments of the subtitles, those of more than 30 s in pieces"
+    found = [(s.start, s.end, s.text) for s in recording.segments()]
+    assert found == [(1, 3, "yes"), (4, 22, "one two"), (22, 40, "three four five")]
+    recording = predictor.open(talk, subtitles=str(tmp_path / "a.vtt"), longest=5.0)
+    found = [(s.start, s.end, s.text, s.missing) for s in recording.segments()][1:]
+    assert [each[0] for each in found] == pytest.approx([4 + 4.5 * k for k in range(8)])
+    assert " ".join(each[2] for each in found).split() == ["one", "two", "three", "four", "five"]
+    assert max(end - start for start, end, _, _ in found) <= 5.0
+    assert found[0][2:] == ("", ("text", "video"))
+    recording = predictor.open(talk, subtitles=str(tmp_path / "a.vtt"), longest=36.0)
+    assert recording.about == "segments of the subtitles"
+    assert len(list(recording.segments())) == 2

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -123,6 +122,40 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 
 @dataclass
+class Answer:
+    """What the server says to one request."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def error(self) -> str:
+        return json.loads(self.body)["error"]
+
+
+@dataclass
+class Listener:
+    """Somebody who hears of a prediction while it is made."""
+
+    connection: http.client.HTTPConnection
+    answer: http.client.HTTPResponse
+
+    def until(self, kind: str) -> dict[str, Any]:
+        """The next event of a kind."""
+        while True:
+            line = self.answer.readline()
+            assert line, f"ended before {kind}"
+            event = json.loads(line)
+            if event["type"] == kind:
+                return event
+
+    def close(self) -> None:
+        self.answer.close()
+        self.connection.close()
+
+
+@dataclass
 class Client:
     """A running server, and a program that asks it."""
 
@@ -130,7 +163,7 @@ class Client:
     port: int
     pages: Any
 
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> SimpleNamespace:
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """One request; ``body`` may be bytes or a JSON value. Headers: ``_`` stands for ``-``."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
@@ -139,9 +172,9 @@ class Client:
         answer = connection.getresponse()
         whole = answer.read()
         connection.close()
-        return SimpleNamespace(status=answer.status, headers=dict(answer.getheaders()), body=whole)
+        return Answer(answer.status, dict(answer.getheaders()), whole)
 
-    def upload(self, file: Path | bytes, name: str = "") -> SimpleNamespace:
+    def upload(self, file: Path | bytes, name: str = "") -> Answer:
         data = file if isinstance(file, bytes) else file.read_bytes()
         return self.ask("POST", f"/api/uploads?name={quote(name or file.name)}", data)
 
@@ -155,6 +188,16 @@ class Client:
         answer = self.ask("POST", f"/api/uploads/{id}/predict", wish)
         assert answer.status == 200, answer.body
         return [json.loads(line) for line in answer.body.splitlines()]
+
+    def start(self, id: str, **wish: Any) -> Listener:
+        """Ask for a prediction, and listen to it."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request("POST", f"/api/uploads/{id}/predict", json.dumps(wish).encode())
+        return Listener(connection, connection.getresponse())
+
+    def files(self) -> list[Path]:
+        """What lies in the server's folder, without its lock."""
+        return [each for each in self.pages.uploads.root.iterdir() if each.is_dir()]
 
 
 @contextmanager
@@ -225,9 +268,66 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
+class Visitor:
+    """A page in a browser, and what a user does and sees there. All else is that of the page."""
+
+    DONE = "#status:has-text('Done:'):not(:has-text('to compare'))"
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.page, name)
+
+    def give(self, file: Path, window: int | None = None) -> None:
+        """Choose a file and wait for its prediction."""
+        self.page.set_input_files("#file", file)
+        self.page.wait_for_selector(self.DONE)
+        if window is not None:
+            self.page.select_option("#window", str(window))
+            self.page.wait_for_selector(self.DONE + ":has-text('windows of')")
+
+    def now(self) -> float:
+        """The moment that is shown, in seconds."""
+        return float(self.page.get_attribute("#timeline", "aria-valuenow"))
+
+    def fits(self) -> None:
+        """Nothing sticks out sideways, and what a finger must hit is large enough."""
+        width = self.page.viewport_size["width"]
+        assert self.page.evaluate("document.documentElement.scrollWidth") <= width
+        for element in self.page.query_selector_all("button, a[href], select, .button, input[type=range]"):
+            box = element.bounding_box() if element.is_visible() else None
+            if box is not None:
+                assert box["x"] >= 0, element.inner_text()
+                assert box["x"] + box["width"] <= width, element.inner_text()
+                assert box["height"] >= 40, element.inner_text()
+
+    def legend(self) -> list[str]:
+        """The scores of the moment, as they are written."""
+        return [row.inner_text() for row in self.page.query_selector_all("#legend .value")]
+
+    @staticmethod
+    def shares(predictor: Any, segment: Any) -> list[str]:
+        """The legend that a segment should have."""
+        return [f"{int(segment.scores[name] * 100 + 0.5)}\u00a0%" for name in predictor.labels.names]
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[..., None]:
+    """``until(check, seconds)``: wait for it."""
+
+    def wait(check: Callable[[], Any], seconds: float = 10.0) -> None:
+        end = time.monotonic() + seconds
+        while not check():
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.02)
+
+    return wait
+
+
 @pytest.fixture
 def visit(browser: Any) -> Iterator[Callable[..., Any]]:
-    """``visit(client, "phone")``: a page in a browser of its own. No page may say an error on its console."""
+    """``visit(client, "phone")``: a :class:`Visitor` with its own browser. No page may say an error on its console."""
     contexts, faults = [], []
 
     def go(client: Client, screen: str = "desktop", **options: Any) -> Any:
@@ -241,7 +341,7 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
         )
         page.goto(client.url)
         page.wait_for_selector("html[data-ready]")
-        return page
+        return Visitor(page)
 
     yield go
     for context in contexts:

@@ -13,10 +13,6 @@ from mmer_fairseq import load
 CUES = "WEBVTT\n\n00:01.000 --> 00:03.000\nthe day is wonderful\n\n00:04.000 --> 00:06.000\nno\n"
 
 
-def said(answer):
-    return json.loads(answer.body)["error"]
-
-
 def segments(events):
     return [event["segment"] for event in events if event["type"] == "segment"]
 
@@ -158,7 +154,7 @@ def test_subtitles_that_are_none(client, films):
     id = client.take(films("a.mp4", 12))
     answer = client.ask("POST", f"/api/uploads/{id}/words?name=my.vtt", b"hello")
     assert answer.status == 422
-    assert said(answer).startswith("my.vtt: expected subtitles: 00:00:01.000 --> ")
+    assert answer.error.startswith("my.vtt: expected subtitles: 00:00:01.000 --> ")
     assert client.ask("POST", f"/api/uploads/{id}/words?name=my.txt", b"hello").status == 422
 
 

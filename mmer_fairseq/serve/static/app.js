@@ -11,7 +11,7 @@ import { forgetWords, wireWords } from "./words.js";
 const $ = (id) => document.getElementById(id);
 const SECTIONS = ["start", "recorder", "sending", "result"];
 const state = {
-  model: null, clip: null, words: "", subtitles: null, without: [], window: 0, results: new Map(), shown: null, base: null,
+  model: null, clip: null, words: "", subtitles: null, edition: 0, without: [], window: 0, results: new Map(), shown: null, base: null,
   running: null, now: 0, chosen: 0,
 };
 const timeline = new Timeline($("timeline"), (time) => seek(time));
@@ -79,7 +79,15 @@ function open() {
 
 // --- predictions
 
-const key = (without) => JSON.stringify([without, state.window, state.words]);
+// What is asked; an edition is what the server was given as subtitles.
+const key = (without) => JSON.stringify([without, state.window, state.words, state.edition]);
+const KEPT = 4; // results that are remembered: fewer than the server keeps (RUNS in uploads.py), or downloads would fail
+
+function remember(without, result) {
+  state.results.delete(key(without));
+  state.results.set(key(without), result);
+  for (const old of [...state.results.keys()].slice(0, -KEPT)) state.results.delete(old);
+}
 
 async function predict() {
   state.running?.abort();
@@ -103,7 +111,7 @@ async function stream(without, signal, put) {
     return;
   }
   const result = state.active = { segments: [], start: null, run: "", done: null, before: 0, message: "" };
-  state.results.set(key(without), result);
+  remember(without, result);
   put(result);
   refresh();
   try {
@@ -166,7 +174,7 @@ function paint() {
   const running = Boolean(active);
   const said = panels.status(result) + (active && active !== result ? ` · with everything, to compare: ${panels.status(active)}` : "");
   say(said);
-  $("stop").hidden = !running && !result.message;
+  $("stop").hidden = !running && !result.message && !base?.message;
   $("stop").textContent = running ? "Stop" : "Predict again";
   $("progress").hidden = !running;
   if (active?.start?.seconds && active.progress) $("progress").value = active.progress.done / active.start.seconds;
@@ -181,7 +189,8 @@ function paint() {
   if (!clocked) panels.showTable(model, segments, base?.segments, state.chosen, (k) => { state.chosen = k; refresh(); });
   if (start) panels.showSwitches(model, start.missing, state.without, toggle);
   else panels.syncSwitches(state.without);
-  panels.showComparison(model, state.without, segments, base && segments.length ? base.segments : null, running);
+  const end = running ? "running" : result.done && base?.done ? "done" : "stopped";
+  panels.showComparison(model, state.without, segments, base && segments.length ? base.segments : null, end);
   panels.showDownloads(clip.id, result.done && segments.length ? result.run : "", clocked);
   const notes = [...(result.done?.notes || []), ...segments.flatMap((each) => each.notes)];
   const cuttable = !$("window-box").hidden && !state.window && start?.cut === "as one clip" && clip.seconds > 3;
@@ -268,6 +277,7 @@ wireWords(async (words, subtitles) => {
   state.results.clear();
   try {
     await net.subtitles(state.clip.id, subtitles);
+    state.edition++; // not before: what was asked meanwhile had the earlier ones
   } catch (error) {
     state.subtitles = null;
     fail(error);

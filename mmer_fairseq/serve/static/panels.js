@@ -94,37 +94,50 @@ export function syncSwitches(without) {
   }
 }
 
-function changed(model, now, before) {
+// The segments that both results have: one of them may have been stopped, or be on its way.
+function paired(now, before) {
   const starts = new Map(before.map((segment, k) => [segment.start ?? k, segment]));
-  const pairs = now.map((segment, k) => [segment, starts.get(segment.start ?? k)]).filter(([, other]) => other);
-  return [pairs.filter(([one, other]) => one.label !== other.label).length, pairs.length];
+  return now.map((segment, k) => [segment, starts.get(segment.start ?? k)]).filter(([, other]) => other);
 }
 
-export function showComparison(model, without, now, before, running) {
+const NOTHING = {
+  running: "Waiting for the prediction …",
+  stopped: "Stopped before there was something to compare.",
+  done: "Nothing could be predicted both with and without.",
+};
+const REST = {
+  running: " (still predicting)",
+  stopped: " Only what was predicted with and without before the stop is compared.",
+  done: " Faint in the timeline: the result with it.",
+};
+
+// end: "running", "stopped" (one of the two is not whole) or "done".
+export function showComparison(model, without, now, before, end) {
   const table = $("compare");
   const names = without.map((name) => word(name).toLowerCase()).join(" and ");
   $("compare-card").hidden = !without.length;
   $("compare-title").textContent = `With and without ${names}`;
   table.hidden = !before;
   if (!before) {
-    $("compare-text").textContent = "Waiting for the prediction …";
+    $("compare-text").textContent = NOTHING[end];
     return;
   }
-  const one = means(before, model.names), other = means(now, model.names);
+  const pairs = paired(now, before);
+  const one = means(pairs.map(([, was]) => was), model.names), other = means(pairs.map(([is]) => is), model.names);
   if (!one || !other) {
     table.hidden = true;
-    $("compare-text").textContent = "Nothing could be predicted yet.";
+    $("compare-text").textContent = NOTHING[end];
     return;
   }
   const share = isShare(model.kind);
   const differences = one.map((value, k) => other[k] - value);
   const most = differences.reduce((best, value, k) => Math.abs(value) > Math.abs(differences[best]) ? k : best, 0);
-  const [count, of] = changed(model, now, before);
+  const count = pairs.filter(([is, was]) => is.label !== was.label).length, of = pairs.length;
   const size = share ? `${Math.abs(differences[most] * 100).toFixed(1)} points` : Math.abs(differences[most]).toFixed(2);
   const labels = share ? `${count} of ${of} ${of === 1 ? "segment changes its label" : "segments change their label"}; ` : "";
   $("compare-text").textContent = `Without ${names}: ${labels}the mean of ${model.names[most]} ${differences[most] < 0 ? "falls" : "rises"} by ${size}.`
-    + (running ? " (still predicting)" : " Faint in the timeline: the result with it.");
-  table.tHead.replaceChildren(make("tr", {}, ...["Mean over the clip", "with", "without", "change"].map((text) => make("th", { scope: "col", textContent: text }))));
+    + REST[end];
+  table.tHead.replaceChildren(make("tr", {}, ...[end === "done" ? "Mean over the clip" : "Mean so far", "with", "without", "change"].map((text) => make("th", { scope: "col", textContent: text }))));
   table.tBodies[0].replaceChildren(...model.names.map((name, k) => {
     const value = differences[k], sign = value > 0 ? "+" : value < 0 ? "−" : "";
     const size = share ? (Math.abs(value) * 100).toFixed(1) : Math.abs(value).toFixed(2);
