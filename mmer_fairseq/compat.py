@@ -19,7 +19,7 @@ import torch
 import torch.distributed as dist
 
 from mmer_fairseq import compat_faults, compat_logs
-from mmer_fairseq.compat_faults import check_selection
+from mmer_fairseq.compat_faults import check_selection, warn_of_no_best
 from mmer_fairseq.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -317,6 +317,7 @@ def checked_and_resumable_selection() -> None:
 def _checked_valid_stats(original: Callable[..., Any]) -> Callable[..., Any]:
     def get_valid_stats(cfg: Any, trainer: Any, stats: dict[str, Any], *rest: Any) -> dict[str, Any]:
         check_selection(cfg.checkpoint, {name: None for name in stats})
+        warn_of_no_best(cfg.checkpoint, stats)
         return original(cfg, trainer, stats, *rest)
 
     return get_valid_stats

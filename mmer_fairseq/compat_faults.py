@@ -8,6 +8,8 @@ paths of fairseq's own flags are used unseen. Can go: when fairseq checks all th
 from __future__ import annotations
 
 import contextlib
+import logging
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +19,8 @@ import torch
 
 from mmer_fairseq.encoders.safe_pickle import load_pickle
 from mmer_fairseq.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 WHAT = "a checkpoint that fairseq-train wrote with --user-dir mmer_fairseq"
 _AGAIN = "name another one, or delete it to train anew"
@@ -106,6 +110,18 @@ def check_selection(checkpoint: Any, higher_is_better: dict[str, Any]) -> None:
             expected=f"a {'higher' if wanted else 'lower'} value to be the better one",
             found=f"--maximize-best-checkpoint-metric {'given' if maximise else 'not given'}",
             remedy=f"{'add' if wanted else 'leave out'} --maximize-best-checkpoint-metric",
+        )
+
+
+def warn_of_no_best(checkpoint: Any, stats: Mapping[str, Any]) -> None:
+    """Say when an epoch cannot be the best one, as its metric is no number: fairseq compares with NaN in silence."""
+    name = checkpoint.best_checkpoint_metric
+    value = getattr(stats[name], "avg", stats[name])
+    if value is not None and math.isnan(float(value)):
+        logger.warning(
+            f"--best-checkpoint-metric {name}: expected a number; found NaN on the validation split, so that this "
+            "epoch cannot be the best one. If it stays so there is no checkpoint_best.pt: name another metric, or add "
+            "clips to the split (an AUC needs some with and some without a label)"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import math
 import os
 import pickle
 import subprocess
@@ -42,6 +43,13 @@ def test_selecting_the_worst_checkpoint_is_refused(metric, maximise, remedy):
 def test_right_direction_is_accepted():
     compat.check_selection(settings("uar", True), {"loss": False, "uar": True})
     compat.check_selection(settings("anything", True), {"anything": None})
+
+
+@pytest.mark.parametrize("value", [math.nan, torch.tensor(math.nan), 0.5, None])
+def test_a_metric_that_is_no_number_is_told(value, caplog):
+    compat.warn_of_no_best(settings("auc", True), {"auc": value})
+    told = "--best-checkpoint-metric auc: expected a number; found NaN on the validation split"
+    assert (told in caplog.text) == (value is not None and value != 0.5)
 
 
 def test_validation_statistics_check_the_metric():

@@ -135,7 +135,7 @@ def to_network(state: Mapping[str, Tensor], modalities: tuple[str, ...], where: 
             where=where,
             expected=f"{fused} modalities, for which it has fusion weights",
             found=", ".join(modalities),
-            remedy="name those it was trained with (--modalities)",
+            remedy="name those it was trained with (--mod)",
         )
     renamed = rename(state, _renamed, where, "MME2E")
     left = [m for m in LETTERS.values() if m not in modalities]

@@ -47,19 +47,20 @@ def run(args: argparse.Namespace) -> int:
             remedy="name that in --from",
         )
     baseline = sizes.system.startswith("lf_")
-    modalities = tuple(sizes.dims) if baseline else _modalities(args, sizes)
+    modalities = _modalities(args, sizes, tuple(sizes.dims) if baseline else tuple(mme2e.LETTERS.values()))
     weights = mme2e.to_network(state, modalities, args.old)
-    network, flags = _baseline(sizes) if baseline else _end_to_end(sizes, modalities, args)
+    network, flags = _baseline(sizes, modalities) if baseline else _end_to_end(sizes, modalities, args)
     check_state(network, weights, args.old)
     folder = args.new.with_name(f"{args.new.stem}.albert")
-    known = albert and sizes.dims["text"] in _ALBERT
+    known = albert and "text" in modalities and sizes.dims["text"] in _ALBERT
     if known:
         fairseq_form.refuse_existing(folder)
     task: dict[str, Any] = {"modalities": ",".join(modalities)}
     task.update(
         {f"{m}_encoder": "identity" if baseline else _ENCODERS.get(m, "identity") for m in modalities}
     )
-    if known and "text" in modalities and "text" not in str(args.features):
+    stored = {part.partition("=")[0].strip() for part in (args.features or "").split(",")}
+    if known and "text" not in stored:
         task["text_encoder"] = f"albert:{folder}"
     task.update({name: getattr(args, name) for name in ("data", "features") if getattr(args, name)})
     model = {f"network.{name}": x for name, x in weights.items()}
@@ -76,6 +77,12 @@ def run(args: argparse.Namespace) -> int:
     if known:
         _write_albert(albert, folder)
         print(f"  its ALBERT is in {folder}, for --text-encoder albert:{folder}")
+        width = sizes.dims["text"]
+        print(
+            f"  put there spiece.model of the published ALBERT of width {width}: its words are not in the file"
+        )
+    elif albert and "text" not in modalities:
+        print("  left out: its ALBERT, as it does not fuse text")
     elif albert:
         print(
             f"  left out: its ALBERT of width {sizes.dims['text']}, which is no published size "
@@ -110,13 +117,14 @@ def _read(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _modalities(args: argparse.Namespace, sizes: mme2e.Sizes) -> tuple[str, ...]:
-    """Those that it fuses: all three, or as the user says."""
-    asked = args.mod or ("tav" if sizes.fused == len(mme2e.LETTERS) else "")
-    if not asked or not set(asked) <= set(mme2e.LETTERS) or len(set(asked)) != sizes.fused:
+def _modalities(args: argparse.Namespace, sizes: mme2e.Sizes, there: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that it fuses: all that the file has parts of, or as the user says."""
+    letters = [letter for letter, m in mme2e.LETTERS.items() if m in there]
+    asked = args.mod or ("".join(letters) if sizes.fused == len(letters) else "")
+    if not asked or not set(asked) <= set(letters) or len(set(asked)) != sizes.fused:
         raise InputError.of(
             where="--mod",
-            expected=f"{sizes.fused} of the letters t, a, v: the file has that many fusion weights",
+            expected=f"{sizes.fused} of the letters {', '.join(letters)}: the file has that many fusion weights",
             found=repr(asked) if asked else "none",
             remedy="give the --modalities that it was trained with, which its file name tells",
         )
@@ -156,8 +164,12 @@ def _end_to_end(
     return MESM(threshold=threshold, original_behaviour=True, **built), flags
 
 
-def _baseline(sizes: mme2e.Sizes) -> tuple[nn.Module, dict[str, Any]]:
-    built: dict[str, Any] = {"dims": sizes.dims, "outputs": sizes.outputs, "original_behaviour": True}
+def _baseline(sizes: mme2e.Sizes, modalities: tuple[str, ...]) -> tuple[nn.Module, dict[str, Any]]:
+    built: dict[str, Any] = {
+        "dims": {m: sizes.dims[m] for m in modalities},
+        "outputs": sizes.outputs,
+        "original_behaviour": True,
+    }
     if sizes.system == "lf_rnn":
         return LFRNN(**built), {"original_behaviour": True}
     layers = sizes.layers

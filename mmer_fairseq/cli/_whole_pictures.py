@@ -83,7 +83,14 @@ def _cut(clip: Clip, options: RawOptions, wanted: Sequence[int]) -> list[int]:
     """Places among the moments of the crops that the model gets to see."""
     folder, (start, end) = clip.media["video"], clip.picture_span
     rate = options.picture_rate if clip.rate is None else clip.rate
-    numbers = crop_numbers(folder, start=start, end=end, rate=rate, frame_rate=options.frame_rate)
+    numbers = crop_numbers(
+        folder,
+        start=start,
+        end=end,
+        rate=rate,
+        frame_rate=options.frame_rate,
+        hold_gaps=options.holds_gaps(clip),
+    )
     there = picture_numbers(folder)
     rows = np.maximum(np.searchsorted(there, numbers[list(wanted)], side="right") - 1, 0)
     return [int(number) - 1 for number in there[rows]]

@@ -66,8 +66,8 @@ _OWN: dict[str, dict[str, Any]] = {
     "jmt": {"heads": None, "modality": None},
     "mme2e": {"heads": None, "mod": None},
     "mesm": {"heads": None, "mod": None, "sparse_threshold": None},
-    "lf-rnn": {},
-    "lf-transformer": {},
+    "lf-rnn": {"mod": None},
+    "lf-transformer": {"mod": None},
     "facialmmt": {"heads": None, "swin": None, "facenet": None},
 }
 #: System → attention heads where the user says nothing.
@@ -117,7 +117,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["video", "audio"],
         help="stream of a pretrained head (default: that of the backbones beside it)",
     )
-    end_to_end = parser.add_argument_group("MME2E and MESM")
+    end_to_end = parser.add_argument_group("MME2E, MESM and the LF baselines")
     end_to_end.add_argument(
         "--mod",
         metavar="LETTERS",

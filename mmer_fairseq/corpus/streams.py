@@ -41,6 +41,8 @@ class RawOptions:
         physio_channels: what their channels are (``Description.physio_channels``; empty: any).
         picture_rate: frames per second, in Hz, that the numbers of a folder of pictures count; only for clips that
             have no ``rate`` of their own. Give the rate of the traces where the corpus has some.
+        hold_gaps: a folder of pictures that holds one clip alone, as ``mmer faces`` writes it, shows the picture before
+            where one is missing, so that each stands at its time. False: what is missing is left out.
     """
 
     sample_rate: int = 16000
@@ -55,6 +57,11 @@ class RawOptions:
     physio_to_rate: Optional[float] = None
     physio_channels: Tuple[str, ...] = ()
     picture_rate: float = 30.0
+    hold_gaps: bool = True
+
+    def holds_gaps(self, clip: Clip) -> bool:
+        """Whether missing pictures of this clip show the one before; frames of a whole recording always do."""
+        return self.hold_gaps or not clip.own_pictures
 
 
 def read_stream(clip: Clip, modality: str, options: RawOptions) -> Tensor:
@@ -90,6 +97,7 @@ def read_stream(clip: Clip, modality: str, options: RawOptions) -> Tensor:
             frame_rate=options.frame_rate,
             size=options.frame_size,
             max_frames=options.max_frames,
+            hold_gaps=options.holds_gaps(clip),
             where=where,
         )
     if modality == "video":

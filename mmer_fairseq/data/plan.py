@@ -308,6 +308,8 @@ def _raw(flags: StreamFlags, modality: str, corpus: Corpus, train: str, windows:
     tokenizer = _tokenizer(flags, corpus, encoder) if words else None
     vocabulary = tokenizer.vocab_size if tokenizer is not None else ROBERTA_VOCABULARY
     frame_size = flags.frame_size or entry.frame_size or 64
+    # values over time belong to moments, and so must their pictures
+    over_time = windows is not None or corpus.label_space.kind == "trace"
     frame_rate = flags.frame_rate or entry.frame_rate or 0.0
     if windows is not None:
         frame_rate = corpus.label_space.rate / windows.dilation
@@ -322,6 +324,7 @@ def _raw(flags: StreamFlags, modality: str, corpus: Corpus, train: str, windows:
         allow_silent=flags.allow_silent,
         max_tokens=flags.max_text_tokens,
         picture_rate=corpus.label_space.rate or RawOptions.picture_rate,
+        hold_gaps=over_time,
     )
     spec = StreamSpec(
         modality=modality,

@@ -152,6 +152,7 @@ def load_shown(
     frame_rate: Optional[float] = None,
     size: Optional[int] = None,
     max_frames: Optional[int] = None,
+    hold_gaps: bool = True,
     where: Optional[str] = None,
 ) -> Tensor:
     """Decode a crop, as :func:`video.load_frames` does for a video file.
@@ -164,6 +165,7 @@ def load_shown(
         frame_rate: pictures wanted per second in Hz (None: every frame; missing ones as the one before).
         size: pixels, pictures are made square.
         max_frames: decoding ends after this many pictures.
+        hold_gaps: as :func:`crop_numbers`.
         where: row that names the folder, for messages.
 
     Returns:
@@ -172,7 +174,9 @@ def load_shown(
     Raises:
         InputError: as :func:`load_pictures`; a crop outside the video or without a frame.
     """
-    numbers = crop_numbers(path, start=start, end=end, rate=rate, frame_rate=frame_rate, where=where)
+    numbers = crop_numbers(
+        path, start=start, end=end, rate=rate, frame_rate=frame_rate, hold_gaps=hold_gaps, where=where
+    )
     return load_pictures(path, numbers[:max_frames], size, where)
 
 
@@ -183,9 +187,14 @@ def crop_numbers(
     end: Optional[float] = None,
     rate: float,
     frame_rate: Optional[float] = None,
+    hold_gaps: bool = True,
     where: Optional[str] = None,
 ) -> np.ndarray:
     """The frames of a crop, checked against the folder; arguments and errors are those of :func:`load_shown`.
+
+    Args:
+        hold_gaps: frames without a picture stay, so that each stands at its time, and show the one before. False: they
+            are left out, unless that leaves none.
 
     Returns:
         int64 [T], T ≥ 1, numbers from 1; 1 alone for one picture.
@@ -203,6 +212,9 @@ def crop_numbers(
             f"none at {rate:g} Hz",
             "correct the times of the clip or leave this cell of the corpus empty",
         )
+    if not hold_gaps:
+        there = numbers[np.isin(numbers, picture_numbers(path, where))]
+        return there if len(there) else numbers
     return numbers
 
 

@@ -57,6 +57,7 @@ def read_predictions(path: str | Path, split: str | None = None) -> Predictions:
     if not rows:
         asked = f"clips of the split {split!r}" if split is not None else "one or more clips"
         raise InputError.of(where=path, expected=asked, found="none", remedy=_REMEDY)
+    _check_repeated(path, rows, at)
     first = next((row[k] for _, row in rows for k in (at["target"], at["prediction"]) if row[k]), "")
     read = _labels if "step" not in at and set(first.split(JOIN)) <= {*names, ""} else _numbers
     gaps = {"target": "step" in at, "prediction": False}
@@ -71,6 +72,21 @@ def read_predictions(path: str | Path, split: str | None = None) -> Predictions:
     splits = dict.fromkeys(row[at["split"]] for _, row in rows) if "split" in at else {}
     ids = {(row[at["split"]] if "split" in at else "", row[at["id"]]) for _, row in rows}
     return Predictions(kind, names, target, prediction, len(ids), tuple(splits))
+
+
+def _check_repeated(path: str | Path, rows: list[tuple[int, list[str]]], at: dict[str, int]) -> None:
+    """Refuse a clip, or a step of it, that would count twice."""
+    seen: dict[tuple[str, ...], int] = {}
+    keys = [at[name] for name in ("split", "id", "step") if name in at]
+    for number, row in rows:
+        key = tuple(row[k] for k in keys)
+        if seen.setdefault(key, number) != number:
+            raise InputError.of(
+                where=f"{path}:{number}",
+                expected="every clip once" if "step" not in at else "every step of a clip once",
+                found=f"'{row[at['id']]}', which stands in line {seen[key]}, too",
+                remedy=_REMEDY,
+            )
 
 
 def _rows(path: str | Path) -> tuple[list[str], list[tuple[int, list[str]]]]:

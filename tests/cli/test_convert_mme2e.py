@@ -106,7 +106,48 @@ def test_baselines(tmp_path: Path, system: str):
     torch.testing.assert_close(model(streams, lengths)["logits"], expected, rtol=0, atol=1e-5)
 
 
-def test_albert_becomes_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_baseline_that_fuses_fewer_modalities_than_it_has_readers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    torch.manual_seed(1)
+    state = PLAIN["PlainLateFusion"](dims=(8, 6, 5), layers=0, outputs=3).state_dict()
+    state["weighted_fusion.weight"] = state["weighted_fusion.weight"][:, :2]
+    torch.save(state, tmp_path / "old.pt")
+    assert convert("--from", "lf-rnn", tmp_path / "old.pt", tmp_path / "new.pt") != 0
+    assert "--mod: expected 2 of the letters t, a, v: the file has" in capsys.readouterr().err
+    assert convert("--from", "lf-rnn", "--mod", "ta", tmp_path / "old.pt", tmp_path / "new.pt") == 0
+    model, _ = model_of(tmp_path / "new.pt", text=8, audio=6)
+    assert sorted(model.network.state_dict()["fusion.weights.weight"].shape) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "encoder"),
+    [
+        (
+            ("--features", "audio=context"),
+            "put there spiece.model of the published ALBERT of width 768",
+            True,
+        ),
+        (("--features", "text=glove"), "put there spiece.model", False),
+        (("--mod", "v"), "left out: its ALBERT, as it does not fuse text", False),
+    ],
+)
+def test_whether_its_albert_is_the_text_encoder(
+    tmp_path: Path, words: tuple[str, ...], told: str, encoder: bool, capsys: pytest.CaptureFixture[str]
+):
+    state = albert_state()
+    if "--mod" in words:
+        state["weighted_fusion.weight"] = state["weighted_fusion.weight"][:, :1]
+    torch.save(state, tmp_path / "old.pt")
+    assert convert("--from", "mme2e", *words, tmp_path / "old.pt", tmp_path / "new.pt") == 0
+    assert told in capsys.readouterr().out
+    task = torch.load(tmp_path / "new.pt", weights_only=True)["cfg"]["task"]
+    assert str(task.get("text_encoder")).startswith("albert:") == encoder
+    assert (tmp_path / "new.albert").exists() == ("--mod" not in words)
+
+
+def albert_state() -> dict[str, torch.Tensor]:
+    """An MME2E whose ALBERT has the width of a published one, and little else."""
     state = PLAIN["PlainMME2E"](**{**SIZES, "text": 768}).state_dict()
     albert = {
         "embeddings.word_embeddings.weight": torch.zeros(9, 4),
@@ -114,7 +155,11 @@ def test_albert_becomes_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "encoder.embedding_hidden_mapping_in.weight": torch.zeros(768, 4),
         "encoder.albert_layer_groups.0.albert_layers.0.ffn.weight": torch.zeros(24, 768),
     }
-    torch.save({**state, **{f"T.albert.{name}": x for name, x in albert.items()}}, tmp_path / "old.pt")
+    return {**state, **{f"T.albert.{name}": x for name, x in albert.items()}}
+
+
+def test_albert_becomes_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    torch.save(albert_state(), tmp_path / "old.pt")
     assert convert("--from", "mme2e", tmp_path / "old.pt", tmp_path / "new.pt") == 0
     folder = tmp_path / "new.albert"
     assert f"its ALBERT is in {folder}" in capsys.readouterr().out

@@ -51,6 +51,22 @@ def test_the_pictures_are_the_clip(write, rate, numbers):
     assert shown(reader.read(clip, Stretch(np.array([1, 3]), 2.0))) == [1, 2, 2, 4]
 
 
+@pytest.mark.parametrize(
+    ("rate", "numbers"), [(None, [1, 2, 4]), (2.0, [1, 2, 4]), (4.0, [1, 1, 2, 2, 4, 4])]
+)
+def test_what_is_missing_is_left_out_where_no_moment_counts(write, rate, numbers):
+    clip = Corpus.load(write("pictures: {clock: clip}")).clips("train")[0]
+    options = RawOptions(frame_rate=rate, frame_size=8, hold_gaps=False)
+    assert shown(read_stream(clip, "video", options)) == numbers
+    # pictures of a whole recording are frames: the one before is shown
+    frames = read_stream(replace(clip, own_pictures=False, start=0.0, end=2.0), "video", options)
+    assert len(frames) == (4 if rate is None else 2 * rate)
+    late = replace(clip, own_pictures=True)
+    (Path(clip.media["video"]) / "00001.png").unlink()
+    (Path(clip.media["video"]) / "00002.png").unlink()
+    assert shown(read_stream(late, "video", replace(options, frame_rate=1.0))) == [4, 4]  # all would be lost
+
+
 def test_without_it_the_clip_is_cut_from_the_recording(write):
     clip = Corpus.load(write("")).clips("train")[0]
     assert clip.picture_span == (3.3, 5.3)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmer_fairseq.corpus import Corpus
 from mmer_fairseq.corpus.importers.arrays import Labels, import_arrays
@@ -164,3 +165,20 @@ def test_changes_of_media_that_are_not_read_are_said(corpus, caplog, flag, value
     with caplog.at_level(logging.WARNING):
         plan_streams(flags(features="audio=mine", **{flag: value}), corpus)
     assert said in caplog.text
+
+
+@pytest.mark.parametrize("label", ["emotion", "trace"])
+def test_pictures_that_are_missing_stand_for_their_moment_in_traces_alone(tmp_path, label):
+    (tmp_path / "v").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "v" / "00001.png")
+    np.save(tmp_path / "t.npy", np.zeros((4, 1)))
+    (tmp_path / "corpus.yaml").write_text(
+        "name: c\npictures: {clock: clip}\nlabels:\n"
+        "  emotion: {kind: classes, column: emotion, classes: [x]}\n"
+        "  trace: {kind: trace, column: trace, names: [v], rate: 2}\n"
+    )
+    (tmp_path / "train.tsv").write_text("id\tvideo\temotion\ttrace\na\tv\tx\tt.npy\n")
+    given = flags(modalities="video", seq_length=8, subseq_length=2, stride=2, dilation=1)
+    stream = plan_streams(given, Corpus.load(tmp_path, label))["video"]
+    source = stream.source.source if label == "trace" else stream.source
+    assert source.options.hold_gaps == (label == "trace")

@@ -38,6 +38,24 @@ def test_classes(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            CLASSES + "b\ttest\tsad\thappy\t0.1\t0.9\n",
+            ":5: expected every clip once; found 'b', which stands in line 3, too",
+        ),
+        (
+            "id\tstep\ttarget\tprediction\tscore_v\nx\t0\t1\t1\t1\nx\t1\t1\t1\t1\nx\t0\t0\t0\t0\n",
+            ":4: expected every step of a clip once; found 'x', which stands in line 2, too",
+        ),
+    ],
+)
+def test_nothing_counts_twice(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_predictions(write(tmp_path, text))
+
+
 def test_classes_that_are_called_by_number(tmp_path: Path) -> None:
     path = write(tmp_path, "id\ttarget\tprediction\tscore_0\tscore_1\na\t1\t0\t0.1\t0.9\n")
     assert read_predictions(path) == Predictions("classes", ("0", "1"), [[1]], [[0]], 1, ())

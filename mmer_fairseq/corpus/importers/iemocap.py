@@ -38,7 +38,7 @@ from mmer_fairseq.corpus.importers._iemocap.media import (
     own_file,
     write_own,
 )
-from mmer_fairseq.corpus.importers._iemocap.splits import add_split_flags, make_splits
+from mmer_fairseq.corpus.importers._iemocap.splits import add_split_flags, make_splits, tell_known
 from mmer_fairseq.corpus.importers._public.flags import add_leave_out, add_modalities, add_places
 from mmer_fairseq.corpus.importers._public.left_out import LeftOut
 from mmer_fairseq.corpus.importers._public.recordings import given_folder
@@ -118,7 +118,8 @@ def run(args: argparse.Namespace) -> int:
     turns = read_turns(root)
     if len(turns) != TURNS:
         left_out.notes.append(f"{len(turns)} evaluated utterances; the whole corpus has {TURNS}")
-    splits = make_splits(args, {clip: turn.name for clip, turn in turns.items()}, left_out)
+    names = {clip: turn.name for clip, turn in turns.items()}
+    splits = make_splits(args, names)
     words = _words(args, root, turns, left_out)
     kept = _kept(args, turns, splits, left_out)
     media = find_media(kept, root, args.modalities, args.own_microphone, left_out)
@@ -138,6 +139,7 @@ def run(args: argparse.Namespace) -> int:
         row.update(speaker=name.speaker, dialogue=name.dialogue, turn=str(turn.number), side=name.side)
         row.update(_labels(turn, args.all_emotions))
         rows.setdefault(splits[clip], []).append(row)
+    tell_known({row["id"]: split for split, own in rows.items() for row in own}, names, left_out)
     if "text" in args.modalities:
         left_out.note("without a transcript", [clip for clip in kept if not words.get(clip)])
     left_out.note(

@@ -237,6 +237,23 @@ def test_the_paper_s_split_shares_speakers(
     assert {clip.id for clip in corpus.clips("test")} == set(TEST)
 
 
+def test_what_is_left_out_is_not_shared(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists = split_files(tmp_path / "lists")
+    assert run(root, f"--modalities text --split paper --split-files {lists}", "all") == 0
+    capsys.readouterr()
+    once = Corpus.load(tmp_path / "all", "emotion6").clips("test")
+    gone = " ".join(clip.id for clip in once if clip.speaker == once[0].speaker)
+    words = f"--modalities text --split paper --split-files {lists} --leave-out {gone}"
+    assert run(root, words, "fewer") == 0
+    found = speakers(tmp_path / "fewer")
+    both = sorted(found["train"] & found["test"])
+    assert once[0].speaker not in both
+    told = f"train and test share {len(both)} speaker"
+    assert (told in capsys.readouterr().out) == bool(both)
+
+
 def test_leave_out(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bad.txt").write_text(f"# noise\n{EVERY[1]}\n\n{EVERY[2]}\n")
     assert run(root, f"--modalities text --leave-out {FIRST} {tmp_path / 'bad.txt'}") == 0

@@ -15,7 +15,7 @@ from mmer_fairseq.corpus.importers._cmu.transcripts import Segment, read_transcr
 from mmer_fairseq.corpus.importers._public.flags import add_leave_out, add_modalities, add_places
 from mmer_fairseq.corpus.importers._public.left_out import LeftOut
 from mmer_fairseq.corpus.importers._public.recordings import given_folder
-from mmer_fairseq.corpus.importers._public.splits import expand
+from mmer_fairseq.corpus.importers._public.splits import expand, tell_shared
 from mmer_fairseq.corpus.importers._public.write import common_root, finish, vacant, without
 from mmer_fairseq.errors import InputError
 
@@ -102,6 +102,8 @@ def run(args: argparse.Namespace, release: Release) -> int:
         row.update(speaker=label.video, dialogue=label.video, turn=label.clip)
         row.update({"sentiment": f"{label.sentiment:.6g}", **dict(zip(EMOTIONS, map(str, label.emotions)))})
         rows.setdefault(splits[clip], []).append(row)
+    written = {row["id"]: split for split, own in rows.items() for row in own}
+    tell_shared(written, {"video": {clip: labels[clip].video for clip in written}}, left_out)
     left_out.note("without a transcript", lacking)
     description = {
         "name": release.name,

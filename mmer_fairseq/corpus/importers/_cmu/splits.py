@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from mmer_fairseq.corpus.importers._cmu.labels import Label
 from mmer_fairseq.corpus.importers._public.left_out import LeftOut
-from mmer_fairseq.corpus.importers._public.splits import read_split_files, tell_shared
+from mmer_fairseq.corpus.importers._public.splits import read_split_files
 from mmer_fairseq.corpus.importers._public.write import refuse
 from mmer_fairseq.corpus.splitting import split_groups
 
@@ -18,7 +18,7 @@ SEED = 1
 def make_splits(
     args: argparse.Namespace, labels: Mapping[str, Label], unlabelled: Mapping[str, str], left_out: LeftOut
 ) -> dict[str, str]:
-    """Clip → split, and a note of where the splits are from and what they share.
+    """Clip → split, and a note of where the splits are from.
 
     Args:
         args: ``splits`` (folder of lists, or None) and ``seed`` (or None).
@@ -47,5 +47,4 @@ def make_splits(
             f"no split is given: the videos were dealt out ({shares}, --seed {seed}), which is no official split; "
             "scores do not compare with published ones (--splits reads lists)"
         )
-    tell_shared({clip: splits[clip] for clip in videos if clip in splits}, {"video": videos}, left_out)
     return splits

@@ -34,8 +34,8 @@ def add_split_flags(parser: argparse.ArgumentParser) -> None:
     add("--valid-share", type=float, metavar="S", help="share of the other speakers (default: see below)")
 
 
-def make_splits(args: argparse.Namespace, names: Mapping[str, Name], left_out: LeftOut) -> dict[str, str]:
-    """Utterance → split, and a note of what the splits share.
+def make_splits(args: argparse.Namespace, names: Mapping[str, Name]) -> dict[str, str]:
+    """Utterance → split.
 
     Raises:
         InputError: flags contradict each other, or the split files are at fault.
@@ -54,9 +54,19 @@ def make_splits(args: argparse.Namespace, names: Mapping[str, Name], left_out: L
     else:
         of_speaker = _folds(args, sorted({name.speaker for name in names.values()}))
         splits = {clip: of_speaker[name.speaker] for clip, name in names.items()}
-    speakers = {clip: name.speaker for clip, name in names.items()}
-    dialogues = {clip: name.dialogue for clip, name in names.items()}
-    tell_shared(splits, {"speaker": speakers, "dialogue": dialogues}, left_out)
+    return splits
+
+
+def tell_known(splits: Mapping[str, str], names: Mapping[str, Name], left_out: LeftOut) -> None:
+    """Say which speakers and dialogues two splits share, and what that means for test scores.
+
+    Args:
+        splits: utterance → split, those of the corpus alone.
+        names: utterance → its name.
+        left_out: told.
+    """
+    speakers = {clip: names[clip].speaker for clip in splits}
+    tell_shared(splits, {"speaker": speakers, "dialogue": {c: names[c].dialogue for c in splits}}, left_out)
     known, tested = (
         {speakers[c] for c, split in splits.items() if split == one} for one in ("train", "test")
     )
@@ -64,7 +74,6 @@ def make_splits(args: argparse.Namespace, names: Mapping[str, Name], left_out: L
         left_out.notes.append(
             "test scores of this split are of voices known from training: --folds holds speakers out"
         )
-    return splits
 
 
 def _folds(args: argparse.Namespace, speakers: list[str]) -> dict[str, str]:

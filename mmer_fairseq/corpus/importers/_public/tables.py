@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,10 +77,12 @@ def rows_of(
     delimiter: str = ",",
     bare: Sequence[str] = (),
 ) -> list[Row]:
-    """As :func:`read_rows`, from the text of the file, whose lines end in ``\\n``."""
-    reader = csv.reader(text.split("\n"), delimiter=delimiter)
+    """As :func:`read_rows`, from the text of the file, whose lines end in ``\\n``; lines of a cell become spaces."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        lines = [(reader.line_num, tuple(cell.strip() for cell in row)) for row in reader]
+        lines = [
+            (reader.line_num, tuple(" ".join(cell.splitlines()).strip() for cell in row)) for row in reader
+        ]
     except csv.Error as error:
         raise InputError.of(where=path, expected=what, found=str(error), remedy="save it as .csv") from error
     lines = [(line, row) for line, row in lines if any(row)]

@@ -20,6 +20,14 @@ def test_rows_know_their_line(tmp_path: Path) -> None:
     assert second.amount("b") == 3.0
 
 
+def test_lines_of_a_cell_become_spaces(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b'a,b\r\n1,"GOOD\r\nDAY\n, ""x"""\r\n2,z\r\n')
+    first, second = read_rows(path, "a table")
+    assert (first["b"], second["b"]) == ('GOOD DAY , "x"', "z")
+    assert second.where == f"{path}:5"
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
