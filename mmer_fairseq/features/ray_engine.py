@@ -128,7 +128,8 @@ def _cancelled(ray: Any, running: dict[Any, int]) -> Iterator[None]:
         yield
     finally:
         for task in running:
-            ray.cancel(task)
+            # without force a worker is interrupted where it stands, may be in an import, and used again as it is
+            ray.cancel(task, force=True)
 
 
 def _ray() -> Any:

@@ -243,7 +243,7 @@ def test_broken_clips_are_counted_and_named_as_by_one_process(tmp_path, speech, 
     assert caplog.text.count("left out: ") == 8
 
 
-def test_deaths_make_no_difference(noises, wav2vec, joined, fatal, monkeypatch, caplog, capfd):
+def test_deaths_make_no_difference(noises, wav2vec, joined, fatal, monkeypatch, caplog):
     monkeypatch.setattr("mmer_fairseq.features.extract.Job", fatal.Fatal)
     features = noises / "features"
     monkeypatch.setattr(ray_engine, "DEATHS", 1)
@@ -268,7 +268,6 @@ def test_deaths_make_no_difference(noises, wav2vec, joined, fatal, monkeypatch, 
     assert len(contents(folder)) == 6  # four shards, store.json, plan.json
     assert contents(folder) == contents(features / "local")
     assert not list(folder.glob(".shard*"))
-    assert "worker died or was killed" not in str(capfd.readouterr())  # Ray's own words, beside ours
 
 
 DRIVER = """
