@@ -323,7 +323,8 @@ class EmotionPrediction(FairseqTask):
 
         Args:
             state_dict: what :meth:`state_dict` gave when the checkpoint was written ({}: written elsewhere).
-            fine_tuning: other labels are welcome, with a new output layer.
+            fine_tuning: other labels are welcome, with a new output layer, and pictures at another rate, with a
+                warning.
 
         Raises:
             InputError: modalities, vocabulary, stored features, encoders or labels are others.
@@ -337,7 +338,16 @@ class EmotionPrediction(FairseqTask):
                 remedy=f"give --modalities {','.join(trained)}, another checkpoint, or another --save-dir",
             )
         for modality, state in trained.items():
-            check_stream(modality, state, stream_state({modality: self.plan[modality]})[modality])
+            here = stream_state({modality: self.plan[modality]})[modality]
+            if fine_tuning and here["form"] == "frames" and state.get("rate") not in (None, here["rate"]):
+                logger.warning(
+                    "%s: fine-tuned at %g pictures a second, trained at %g",
+                    modality,
+                    here["rate"],
+                    state["rate"],
+                )
+                state = {**state, "rate": here["rate"]}
+            check_stream(modality, state, here)
         if not fine_tuning:
             self._check_labels(state_dict.get("labels"))
             if self.criterion is not None and self.criterion.tuned:

@@ -258,6 +258,18 @@ def test_training_goes_on_from_its_own_checkpoint_alone(toy):
         task(toy).continue_from(state, fine_tuning=True)
 
 
+def test_fine_tuning_may_see_more_pictures_a_second(toy, caplog):
+    state = task(toy, frame_rate=2.0).state_dict()
+    finer = task(toy, frame_rate=8.0)
+    finer.continue_from(state, fine_tuning=True)
+    assert "video: fine-tuned at 8 pictures a second, trained at 2" in caplog.text
+    assert state["streams"]["video"]["rate"] == 2.0
+    with pytest.raises(
+        InputError, match=r"video stream: expected the checkpoint's rate in Hz \(2.0\); found 8.0"
+    ):
+        finer.continue_from(state, fine_tuning=False)
+
+
 def test_another_criterion_is_refused(toy):
     from omegaconf import OmegaConf
 
