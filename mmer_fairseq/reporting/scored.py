@@ -102,22 +102,12 @@ def _ids_and_scores(
     path: Path, split: str | None, columns: Sequence[str]
 ) -> tuple[tuple[str, ...], Tensor, Tensor]:
     place: dict[str, int] = {}
-    steps: set[tuple[str, str]] = set()
     clip, scores = [], []
     with open(path, encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         for row in rows:
             if split is not None and row.get("split") != split:
                 continue
-            key = (row["id"], row.get("step") or "")
-            if key in steps:
-                raise InputError.of(
-                    where=f"{path}:{rows.line_num}",
-                    expected="each clip, or each step of it, once",
-                    found=f"{row['id']} again",
-                    remedy="write the file anew with fairseq-validate --save-predictions",
-                )
-            steps.add(key)
             clip.append(place.setdefault(row["id"], len(place)))
             try:
                 scores.append([float(row[column]) for column in columns])

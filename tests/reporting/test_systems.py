@@ -114,7 +114,7 @@ def test_other_classes(tmp_path):
     [
         (
             ("c1\t", "c0\t"),
-            ":3: expected each clip, or each step of it, once; found c0 again. Write the file anew",
+            ":3: expected every clip once; found 'c0', which stands in line 2, too. Give the file",
         ),
         (
             ("0.5\t0.5", "0.5\tx"),
