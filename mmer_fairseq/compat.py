@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import functools
 import logging
+import math
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ import torch
 import torch.distributed as dist
 
 from mmer_fairseq import compat_faults, compat_logs
-from mmer_fairseq.compat_faults import check_selection, warn_of_no_best
+from mmer_fairseq.compat_faults import check_selection, is_nan, warn_of_no_best, without_nan
 from mmer_fairseq.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -302,12 +303,15 @@ def checked_and_resumable_selection() -> None:
 
     Why: fairseq fails with a bare ``KeyError`` after the first epoch, and counts the epochs without improvement
     in memory only, so that a killed and resumed run stops at another epoch; a run that was over (by patience or
-    ``--max-update``) trains on when it is started again. Can go: when fairseq does all three.
+    ``--max-update``) trains on when it is started again; an epoch with NaN makes it forget the best one. Can go: when
+    fairseq does all four.
     """
+    from fairseq import checkpoint_utils
     from fairseq.trainer import Trainer
 
     Trainer.state_dict = _with_early_stop(Trainer.state_dict)
     Trainer.load_checkpoint = _restoring_early_stop(Trainer.load_checkpoint)
+    checkpoint_utils.save_checkpoint = without_nan(checkpoint_utils.save_checkpoint)
     for room in _train_modules():
         room.train = _over_stays_over(room.train)
         room.get_valid_stats = _checked_valid_stats(room.get_valid_stats)
@@ -325,6 +329,8 @@ def _checked_valid_stats(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _kept_early_stop(original: Callable[..., Any]) -> Callable[..., Any]:
     def should_stop_early(cfg: Any, valid_loss: Any) -> bool:
+        if is_nan(valid_loss):  # no improvement, and less than any number that follows
+            valid_loss = -math.inf if cfg.checkpoint.maximize_best_checkpoint_metric else math.inf
         # the original keeps its state on the name it finds in its module, which is now this function
         vars(should_stop_early).update(EARLY_STOP)
         stop = original(cfg, valid_loss)

@@ -113,11 +113,28 @@ def check_selection(checkpoint: Any, higher_is_better: dict[str, Any]) -> None:
         )
 
 
+def is_nan(value: Any) -> bool:
+    """Whether a metric, a number or fairseq's meter of some, is no number; None: it was not measured."""
+    value = getattr(value, "avg", value)
+    return value is not None and math.isnan(float(value))
+
+
+def without_nan(save_checkpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """fairseq's ``save_checkpoint``, for which an epoch whose metric is NaN was not validated.
+
+    Why: as no number is larger than NaN, fairseq would forget the best epoch so far, and the next one take its place.
+    """
+
+    def saved(cfg: Any, trainer: Any, epoch_itr: Any, val_loss: Any) -> Any:
+        return save_checkpoint(cfg, trainer, epoch_itr, None if is_nan(val_loss) else val_loss)
+
+    return saved
+
+
 def warn_of_no_best(checkpoint: Any, stats: Mapping[str, Any]) -> None:
-    """Say when an epoch cannot be the best one, as its metric is no number: fairseq compares with NaN in silence."""
+    """Say when an epoch cannot be the best one, as its metric is no number."""
     name = checkpoint.best_checkpoint_metric
-    value = getattr(stats[name], "avg", stats[name])
-    if value is not None and math.isnan(float(value)):
+    if is_nan(stats[name]):
         logger.warning(
             f"--best-checkpoint-metric {name}: expected a number; found NaN on the validation split, so that this "
             "epoch cannot be the best one. If it stays so there is no checkpoint_best.pt: name another metric, or add "

@@ -9,6 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -94,6 +95,56 @@ def test_early_stopping_counts_travel_in_the_checkpoint_unless_a_run_begins_anew
     assert load(None, "none.pt") is None
     assert load(None, "last.pt", **flags)["metrics"] == []
     assert compat.EARLY_STOP.get("num_runs", 0) == kept
+
+
+@pytest.mark.parametrize(
+    ("maximise", "values"), [(True, (0.9, math.nan, 0.5)), (False, (0.5, math.nan, 0.9))]
+)
+def test_an_epoch_without_a_number_does_not_forget_the_best_one(tmp_path, monkeypatch, maximise, values):
+    import fairseq_cli.train as program
+    from fairseq import checkpoint_utils
+    from fairseq.dataclass.configs import CheckpointConfig
+
+    cfg = CheckpointConfig(
+        save_dir=str(tmp_path),
+        maximize_best_checkpoint_metric=maximise,
+        no_epoch_checkpoints=True,
+        patience=2,
+    )
+    trainer = SimpleNamespace(
+        data_parallel_rank=0,
+        task=None,
+        checkpoint_suffix="",
+        should_save_checkpoint_on_current_rank=True,
+        consolidate_optimizer=lambda: None,
+        get_num_updates=lambda: 1,
+        save_checkpoint=lambda file, extra: Path(file).write_text(str(extra["val_loss"])),
+    )
+    monkeypatch.setattr(checkpoint_utils.save_checkpoint, "best", values[0], raising=False)
+    monkeypatch.delattr(checkpoint_utils.save_checkpoint, "best")
+    compat.EARLY_STOP.clear()
+    vars(program.should_stop_early).clear()
+    stops = []
+    for epoch, value in enumerate(values, 1):
+        itr = SimpleNamespace(epoch=epoch, end_of_epoch=lambda: True, state_dict=lambda: {})
+        stops.append(program.should_stop_early(SimpleNamespace(checkpoint=cfg), value))
+        checkpoint_utils.save_checkpoint(cfg, trainer, itr, value)
+    assert (tmp_path / "checkpoint_best.pt").read_text() == str(values[0])
+    assert (tmp_path / "checkpoint_last.pt").read_text() == str(values[-1])
+    assert stops == [False, False, True]  # neither of the others is an improvement
+    compat.EARLY_STOP.clear()
+    vars(program.should_stop_early).clear()
+
+
+def test_a_run_may_begin_with_epochs_without_a_number():
+    import fairseq_cli.train as program
+
+    cfg = SimpleNamespace(checkpoint=SimpleNamespace(patience=2, maximize_best_checkpoint_metric=True))
+    compat.EARLY_STOP.clear()
+    vars(program.should_stop_early).clear()
+    assert [program.should_stop_early(cfg, value) for value in (math.nan, math.nan, 0.1, 0.2)] == [False] * 4
+    compat.EARLY_STOP.clear()
+    vars(program.should_stop_early).clear()
 
 
 def test_checkpoint_copy_never_leaves_half_a_file(tmp_path, monkeypatch):

@@ -25,9 +25,11 @@ def test_survives_being_raised_again_by_a_data_loader():
 def test_a_package_that_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "no_such_package", None)
     with pytest.raises(InputError) as error:
-        optional("no_such_package", where="--flag", expected="the package x", remedy="pip install x")
+        optional(
+            "no_such_package", where="--flag", expected="the package x", remedy="install it: pip install x"
+        )
     assert str(error.value) == (
         "--flag: expected the package x; found none that can be imported (import of no_such_package halted; None in "
-        "sys.modules). Pip install x."
+        "sys.modules). Install it: pip install x."
     )
     assert optional("json", where="--flag", expected="json", remedy="install Python") is json

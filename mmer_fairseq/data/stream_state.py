@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmer_fairseq.data.plan import Stream
+from mmer_fairseq.data.sources import RawSource
 from mmer_fairseq.errors import InputError
 
 #: Parts of a stream's description that a model keeps with its weights.
@@ -57,3 +58,26 @@ def check_stream(modality: str, trained: Mapping[str, Any], here: Mapping[str, A
                 found=str(here.get(key)),
                 remedy="give the flags, tokenizer and feature stores of the training run",
             )
+
+
+def told_rate(rate: float) -> str:
+    """A stream's rate of pictures in words; 0 Hz stands for all there are."""
+    return f"{rate:g} pictures a second" if rate else "every picture"
+
+
+def filled_gaps(reading: Mapping[str, Any], streams: Mapping[str, Stream]) -> list[str]:
+    """The modalities where pictures are missing that a checkpoint's run showed copies for, and this one does not.
+
+    Args:
+        reading: what the checkpoint remembers (``data.reading``); of an earlier version: without a word on it.
+        streams: of this run.
+    """
+    before = {m: state.get("options") for m, state in reading.get("streams", {}).items()}
+    return [
+        m
+        for m, stream in streams.items()
+        if isinstance(stream.source, RawSource)
+        and stream.spec.form == "frames"
+        and not stream.source.options.hold_gaps
+        and (before.get(m) or {"hold_gaps": False}).get("hold_gaps", True)
+    ]

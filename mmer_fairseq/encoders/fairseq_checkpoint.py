@@ -188,7 +188,7 @@ def fairseq_module(name: str) -> Any:
             name,
             where=name,
             expected="fairseq, to read its checkpoint",
-            remedy="pip install mmer_fairseq again, with its requirements",
+            remedy="install mmer_fairseq again, with its requirements",
         )
 
 

@@ -92,7 +92,7 @@ class OpenSmile(Encoder):
                 where=f"openSMILE, clip of {len(wave)} samples",
                 expected=f"{steps} frames of {self.dim} descriptors",
                 found=" and ".join(str(part.shape) for part in parts),
-                remedy="pip install 'opensmile>=2.5,<3'",
+                remedy="install it: pip install 'opensmile>=2.5,<3'",
             )
         frames = np.concatenate([part[:steps] for part in parts], axis=1)
         return torch.from_numpy(frames.astype(np.float32))
@@ -103,7 +103,7 @@ def _package() -> Any:
         "opensmile",
         where="encoder 'opensmile'",
         expected="the package opensmile",
-        remedy="pip install 'mmer_fairseq[opensmile]'",
+        remedy="install it: pip install 'mmer_fairseq[opensmile]'",
     )
 
 

@@ -122,7 +122,7 @@ def _facenet(path: Path) -> nn.Module:
         "facenet_pytorch",
         where="encoder 'swin_face' with a second file",
         expected="the package facenet-pytorch, which computes it",
-        remedy="pip install requests && pip install --no-deps facenet-pytorch==2.6.0",
+        remedy="install it: pip install requests && pip install --no-deps facenet-pytorch==2.6.0",
     )
     model = module.InceptionResnetV1(pretrained=None)
     content = load_pickle(path, "weights of InceptionResnetV1 (facenet-pytorch)")

@@ -115,5 +115,5 @@ def _transformers(encoder: str) -> Any:
         "transformers",
         where=f"encoder '{encoder}'",
         expected="the package transformers, which computes it",
-        remedy=f"pip install 'mmer_fairseq[{extra}]'",
+        remedy=f"install it: pip install 'mmer_fairseq[{extra}]'",
     )

@@ -206,6 +206,7 @@ def _prepare(
         frame_size=entry.frame_size or asked.frame_size,
         tokenizer=asked.tokenizer if corpus.text_form == "words" else None,
         picture_rate=corpus.label_space.rate or asked.picture_rate,
+        hold_gaps=subsequences is not None or _moments_count(corpus),
     )
     form = FORMS[modality]
     rate = {"samples": float(options.sample_rate), "frames": float(options.frame_rate or 0.0)}.get(form, 0.0)
@@ -250,6 +251,12 @@ def _prepare(
     return Job(plan, spec, options, device, subsequences, corpus.label_space.rate), built
 
 
+def _moments_count(corpus: Corpus) -> bool:
+    """Whether each picture must stand at its time: frames of a recording, or labels over time in some label space."""
+    spaces = corpus.description.labels.values()
+    return corpus.description.picture_clock != "clip" or any(space.kind == "trace" for space in spaces)
+
+
 def _absolute(path: str) -> str:
     """A path as it is from any folder; names of sets and of published weights stay as they are."""
     file = path.rpartition("@")[0] or path
@@ -280,6 +287,7 @@ def _remembered(options: RawOptions, form: str, subsequences: Subsequences | Non
         kept: dict[str, Any] = {"sample_rate": options.sample_rate}
     elif form == "frames":
         kept = {key: getattr(options, key) for key in ("frame_rate", "frame_size", "max_frames")}
+        kept |= {} if options.hold_gaps else {"hold_gaps": False}
     else:
         tokenizer = options.tokenizer.fingerprint if options.tokenizer is not None else "ids"
         kept = {"max_tokens": options.max_tokens, "tokenizer": tokenizer}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmer_fairseq.encoders import Encoder
-from mmer_fairseq.errors import InputError
+from mmer_fairseq.errors import InputError, optional
 from mmer_fairseq.features.same_files import checked_encoder, witness
 from mmer_fairseq.features.work import Job, make_shard
 from mmer_fairseq.workers import Report, failures_reported, one_thread, passed_on
@@ -134,16 +134,8 @@ def _cancelled(ray: Any, running: dict[Any, int]) -> Iterator[None]:
 
 def _ray() -> Any:
     os.environ.update(_QUIET)
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError.of(
-            where="--engine ray",
-            expected="the package ray",
-            found=str(error),
-            remedy="install it: pip install 'mmer_fairseq[ray]'",
-        ) from error
-    return ray
+    remedy = "install it: pip install 'mmer_fairseq[ray]'"
+    return optional("ray", where="--engine ray", expected="the package ray", remedy=remedy)
 
 
 def _check_head(address: str) -> None:

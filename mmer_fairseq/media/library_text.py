@@ -140,7 +140,7 @@ def tokenizers_library() -> Any:
         "tokenizers",
         where="tokens of a Hugging Face folder",
         expected="the package tokenizers, which computes them",
-        remedy="pip install 'mmer_fairseq[transformers]'",
+        remedy="install it: pip install 'mmer_fairseq[transformers]'",
     )
 
 

@@ -193,8 +193,8 @@ def crop_numbers(
     """The frames of a crop, checked against the folder; arguments and errors are those of :func:`load_shown`.
 
     Args:
-        hold_gaps: frames without a picture stay, so that each stands at its time, and show the one before. False: they
-            are left out, unless that leaves none.
+        hold_gaps: frames without a picture stay, so that each stands at its time, and show the one before. False: those
+            that would show the picture of the frame before once more are left out, unless that leaves none.
 
     Returns:
         int64 [T], T ≥ 1, numbers from 1; 1 alone for one picture.
@@ -213,8 +213,10 @@ def crop_numbers(
             "correct the times of the clip or leave this cell of the corpus empty",
         )
     if not hold_gaps:
-        there = numbers[np.isin(numbers, picture_numbers(path, where))]
-        return there if len(there) else numbers
+        there = picture_numbers(path, where)
+        rows = np.searchsorted(there, numbers, side="right")
+        fresh = np.isin(numbers, there) | (np.diff(rows, prepend=rows[0]) > 0)
+        return numbers[fresh] if fresh.any() else numbers
     return numbers
 
 

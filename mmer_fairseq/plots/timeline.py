@@ -147,7 +147,7 @@ def _binned(bars: Sequence[Bar], names: Sequence[str], end: float) -> list[Bar]:
 
 
 def _joined(bars: Sequence[Bar]) -> list[Bar]:
-    """Neighbours of a trace as one, with fewer points; read is what was read in all of them."""
+    """Neighbours of a trace as one, with fewer points; read is what was read in all, unknown is what is so in most."""
     size = math.ceil(len(bars) / _MOST)
     found = []
     for group in (bars[at : at + size] for at in range(0, len(bars), size)):
@@ -155,8 +155,8 @@ def _joined(bars: Sequence[Bar]) -> list[Bar]:
             np.concatenate(x) for x in zip(*(bar.trace for bar in group if bar.trace is not None))
         )
         every = math.ceil(len(times) / _POINTS)
-        known = next((bar for bar in group if bar.values), group[0])
-        read = [name for name in known.read if all(name in bar.read for bar in group if bar.values)]
+        known = sorted(group, key=lambda bar: bool(bar.values))[len(group) // 2]
+        read = [name for name in group[0].read if all(name in bar.read for bar in group)]
         trace = times[::every], values[::every]
         found.append(Bar(group[0].start, group[-1].end, known.values, known.label, read, trace))
     return found

@@ -197,7 +197,7 @@ def _built(
             "mmer extract --subseq-length, and train on those"
         )
     options = RawOptions(
-        **{k: v for k, v in made.items() if k in ("sample_rate", "frame_rate", "frame_size")}
+        **{k: v for k, v in made.items() if k in ("sample_rate", "frame_rate", "frame_size", "hold_gaps")}
     )
     options = replace(
         options,

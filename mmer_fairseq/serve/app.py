@@ -20,6 +20,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.stopping import StoppedError, stoppable
 from mmer_fairseq.predict.files import SUBTITLES, Found
 from mmer_fairseq.serve import model, safety
 from mmer_fairseq.serve.guard import Guard
@@ -32,6 +33,8 @@ from mmer_fairseq.serve.work import Run, Work
 if TYPE_CHECKING:
     from mmer_fairseq.predict import Predictor
 
+#: Seconds in which an upload must be looked through; hours of film take some.
+_LOOK = 60.0
 _STATIC = Path(__file__).parent / "static"
 _PAGES = {
     "": ("index.html", "text/html; charset=utf-8"),
@@ -223,9 +226,18 @@ class Pages:
             raise HTTPException(400, "The file is empty (0 bytes); choose another file.")
 
     def _inspect(self, upload: Upload) -> Found:
+        until = time.monotonic() + _LOOK
         try:
-            found = safety.inspect(upload.path, upload.name, self.settings.max_minutes)
-            repack(upload.path)
+            with stoppable(lambda: upload.gone or time.monotonic() > until):
+                found = safety.inspect(upload.path, upload.name, self.settings.max_minutes)
+                repack(upload.path)
+        except StoppedError as error:
+            raise InputError.of(
+                where=upload.name,
+                expected=f"a file that can be looked through in {_LOOK:g} seconds",
+                found="one that takes longer",
+                remedy="convert it, or cut it in parts",
+            ) from error
         except InputError as error:
             raise InputError(upload.plainly(str(error))) from error
         return found

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import logging
 import os
 import shutil
+import socket
 import stat
 import tempfile
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "mmer-serve-"
+#: With the machine: locks of a disk that several share may hold on one alone.
+PREFIX = f"mmer-serve-{hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]}-"
 #: A living server holds this file of its folder locked; the system unlocks it when the process ends, however it ends.
 LOCK = "lock"
 
@@ -44,8 +47,9 @@ class Folder:
 def sweep() -> None:
     """Remove the folders of this user's servers that are no longer alive.
 
-    Only what is in the temporary folder, has the name, is a folder of this user that nobody else may enter, and holds
-    a lock file, this user's too, that no process has locked. Nobody else can make such a folder.
+    Only what is in the temporary folder, has the name, with that of this machine, is a folder of this user that nobody
+    else may enter, and holds a lock file, this user's too, that no process has locked. Nobody else can make
+    such a folder.
     """
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         try:
@@ -58,7 +62,7 @@ def _remove_left(path: Path) -> None:
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         about = os.fstat(folder)
-        if about.st_uid != os.geteuid() or stat.S_IMODE(about.st_mode) != 0o700:
+        if about.st_uid != os.geteuid() or about.st_mode & 0o077:
             return
         lock = os.open(LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
         try:

@@ -32,6 +32,7 @@ def repack(path: Path) -> bool:
     import av
 
     from mmer_fairseq.media.medium import LIMITS
+    from mmer_fairseq.media.stopping import check
 
     if path.suffix not in (".webm", ".weba", ".mkv", ".mka"):
         return False
@@ -48,6 +49,7 @@ def repack(path: Path) -> bool:
                 }
                 size, most = 0, path.stat().st_size * 1.5 + (1 << 20)
                 for packet in source.demux():
+                    check()
                     size += packet.size
                     if size > most:  # packets that were compressed again: they would fill the disk
                         return False

@@ -98,8 +98,11 @@ class Run:
                 with stoppable(lambda: self._too_long or self.upload.gone or time.monotonic() > until):
                     if not file.exists():
                         check()
+                        self._check_kept()
                         canvas.save(draw(self.recording, self.bars, self.upload.name), file)
+                        self._check_kept()
             except StoppedError as error:
+                self._check_kept()
                 self._too_long = True
                 raise InputError.of(
                     where=self.upload.name,
@@ -108,6 +111,16 @@ class Run:
                     remedy="take one of the tables",
                 ) from error
         return file
+
+    def _check_kept(self) -> None:
+        if self.upload.gone or self not in self.upload.runs.values():
+            shutil.rmtree(self.folder, ignore_errors=True)  # saving may have made it anew
+            raise InputError.of(
+                where=self.upload.name,
+                expected="a result that the server still holds",
+                found="one that was removed",
+                remedy="predict again",
+            )
 
 
 class Work:

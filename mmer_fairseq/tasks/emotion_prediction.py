@@ -19,7 +19,7 @@ from mmer_fairseq.data.flags import comma_list
 from mmer_fairseq.data.plan import empty, plan_streams, plan_windows
 from mmer_fairseq.data.reading import reading_state
 from mmer_fairseq.data.second_task import SecondTask, plan_second_task
-from mmer_fairseq.data.stream_state import check_stream, stream_state
+from mmer_fairseq.data.stream_state import check_stream, filled_gaps, stream_state, told_rate
 from mmer_fairseq.data.task_config import EmotionPredictionConfig
 from mmer_fairseq.data.trace_dataset import TraceDataset
 from mmer_fairseq.encoders.base import StreamSpec
@@ -313,10 +313,21 @@ class EmotionPrediction(FairseqTask):
                     found=repr(modality),
                     remedy="leave it out",
                 )
+        self._tell_of_gaps(state_dict)
         self.streams = {
             m: StreamSpec(**{k: v for k, v in spec.items() if k != "fingerprint"})
             for m, spec in trained.items()
         }
+
+    def _tell_of_gaps(self, state_dict: Dict[str, Any]) -> None:
+        if self.corpus.description.picture_clock != "clip":
+            return
+        for modality in filled_gaps(state_dict.get("reading") or {}, self.plan):
+            logger.warning(
+                "%s: this version leaves out pictures that are missing; the one that trained the checkpoint showed the "
+                "picture before in their place, and so does mmer predict with it",
+                modality,
+            )
 
     def continue_from(self, state_dict: Dict[str, Any], *, fine_tuning: bool) -> None:
         """Check that training can go on from a checkpoint; called before ``fairseq-train`` takes its weights.
@@ -340,15 +351,12 @@ class EmotionPrediction(FairseqTask):
         for modality, state in trained.items():
             here = stream_state({modality: self.plan[modality]})[modality]
             if fine_tuning and here["form"] == "frames" and state.get("rate") not in (None, here["rate"]):
-                logger.warning(
-                    "%s: fine-tuned at %g pictures a second, trained at %g",
-                    modality,
-                    here["rate"],
-                    state["rate"],
-                )
+                now, before = told_rate(here["rate"]), told_rate(state["rate"])
+                logger.warning("%s: fine-tuned on %s, trained on %s", modality, now, before)
                 state = {**state, "rate": here["rate"]}
             check_stream(modality, state, here)
         if not fine_tuning:
+            self._tell_of_gaps(state_dict)
             self._check_labels(state_dict.get("labels"))
             if self.criterion is not None and self.criterion.tuned:
                 self.thresholds = state_dict.get("thresholds")

@@ -6,8 +6,10 @@ import argparse
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mmer_fairseq.cli.main import main
 from mmer_fairseq.corpus import Corpus
@@ -67,6 +69,37 @@ def test_text_and_video(corpus, toy, tmp_path, capsys):
     assert set(features) >= {"roberta", "fabnet"}
     store = FeatureStore.open(features["fabnet"].path)
     assert store.meta["options"] == {"frame_rate": 4.0, "frame_size": 256, "max_frames": 300}
+
+
+@pytest.mark.parametrize("traces", [False, True])
+def test_faces_that_are_missing_are_left_out_where_no_moment_counts(tmp_path, capsys, traces):
+    (tmp_path / "v").mkdir()
+    for number in (1, 2, 4):
+        Image.new("RGB", (8, 8), (60 * number, 9, 9)).save(tmp_path / "v" / f"{number:05d}.png")
+    trace = "  t: {kind: trace, column: trace, names: [v], rate: 2}\n" if traces else ""
+    (tmp_path / "corpus.yaml").write_text(
+        "name: c\npictures: {clock: clip}\nlabels:\n  e: {kind: classes, column: e, classes: [x]}\n" + trace
+    )
+    np.save(tmp_path / "t.npy", np.zeros((4, 1)))
+    column, cell = ("\ttrace", "\tt.npy") if traces else ("", "")
+    (tmp_path / "train.tsv").write_text(f"id\tvideo\trate\te{column}\na\tv\t2\tx{cell}\n")
+    encoder = f"fabnet:{fabnet(tmp_path)}"
+    words = [
+        "--modality",
+        "video",
+        "--encoder",
+        encoder,
+        "--name",
+        "fabnet",
+        "--workers",
+        "1",
+        "--labels",
+        "e",
+    ]
+    assert main(["extract", str(tmp_path), *words]) == 0, capsys.readouterr().err
+    store = FeatureStore.open(Corpus.load(tmp_path, "e").features["fabnet"].path)
+    assert store.length("a") == (4 if traces else 3)
+    assert store.meta["options"].get("hold_gaps", True) == traces
 
 
 def test_words_need_the_encoders_tokenizer(corpus, tmp_path, capsys):

@@ -15,6 +15,7 @@ from mmer_fairseq.corpus.clip_faults import inspect_clip
 from mmer_fairseq.corpus.streams import RawOptions, read_stream, stream_seconds
 from mmer_fairseq.corpus.subsequences import Stretch, SubsequenceReader, Subsequences
 from mmer_fairseq.errors import InputError
+from mmer_fairseq.media.picture_folder import crop_numbers
 
 
 @pytest.fixture
@@ -65,6 +66,21 @@ def test_what_is_missing_is_left_out_where_no_moment_counts(write, rate, numbers
     (Path(clip.media["video"]) / "00001.png").unlink()
     (Path(clip.media["video"]) / "00002.png").unlink()
     assert shown(read_stream(late, "video", replace(options, frame_rate=1.0))) == [4, 4]  # all would be lost
+
+
+def test_what_stands_between_the_moments_is_seen(tmp_path):
+    for number in (1, 11, 21, 31):  # of a tracker that looks at each tenth frame
+        Image.fromarray(np.zeros((8, 8, 3), dtype=np.uint8)).save(tmp_path / f"{number:05d}.png")
+    moments = crop_numbers(tmp_path, rate=30.0, frame_rate=6.0)
+    assert moments.tolist() == [1, 6, 11, 16, 21, 26, 31]
+    assert crop_numbers(tmp_path, rate=30.0, frame_rate=6.0, hold_gaps=False).tolist() == [1, 11, 21, 31]
+    moments = crop_numbers(tmp_path, rate=30.0, frame_rate=4.0, hold_gaps=False)
+    (tmp_path / "00001.png").unlink()
+    late = crop_numbers(tmp_path, rate=30.0, frame_rate=4.0, hold_gaps=False)
+    assert late.tolist() == moments.tolist()[1:]
+    there = np.array([1, 11, 21, 31])
+    shown = there[np.searchsorted(there, moments, side="right") - 1]
+    assert shown.tolist() == [1, 11, 21, 31]  # each once
 
 
 def test_without_it_the_clip_is_cut_from_the_recording(write):

@@ -207,7 +207,8 @@ def test_other_errors(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(
         InputError,
-        match=r"encoder 'bert': expected the package transformers, .*Pip install 'mmer_fairseq\[transformers\]'",
+        match=r"encoder 'bert': expected the package transformers, .*Install it: pip install "
+        r"'mmer_fairseq\[transformers\]'",
     ):
         build(tmp_path, "bert")
     save_file({"x": torch.zeros(1)}, str(tmp_path / "model.safetensors"))

@@ -151,7 +151,8 @@ def test_loading_forgets_no_class_that_was_allowed_before(tmp_path):
 
 def test_without_fairseq_the_message_says_so():
     with pytest.raises(
-        InputError, match=r"expected fairseq, to read its checkpoint; found none .* Pip install"
+        InputError,
+        match=r"expected fairseq, to read its checkpoint; found none .* Install mmer_fairseq again",
     ):
         fairseq_module("fairseq.models.no_such_model")
 

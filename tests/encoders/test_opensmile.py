@@ -109,7 +109,7 @@ def test_without_the_package_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "opensmile", None)
     with pytest.raises(
         InputError,
-        match=r"expected the package opensmile; found none .*\. Pip install 'mmer_fairseq\[opensmile\]'\.",
+        match=r"expected the package opensmile; found none .*\. Install it: pip install 'mmer_fairseq\[opensmile\]'\.",
     ):
         build()
 

@@ -208,7 +208,7 @@ def test_without_transformers(tmp_path, monkeypatch):
     with pytest.raises(
         InputError,
         match=r"encoder 'wavlm': expected the package transformers, which computes it; found none that can be "
-        r"imported \(.*\)\. Pip install 'mmer_fairseq\[wavlm\]'\.",
+        r"imported \(.*\)\. Install it: pip install 'mmer_fairseq\[wavlm\]'\.",
     ):
         build_encoder(spec(tmp_path), 0)
 

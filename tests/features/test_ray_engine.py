@@ -131,8 +131,8 @@ def test_without_the_package(noises, wav2vec, monkeypatch, capsys):
     words = [str(noises), "--modality", "audio", "--encoder", f"wav2vec:{wav2vec}", "--name", "x"]
     assert main(["extract", *words, "--engine", "ray"]) == 2
     assert capsys.readouterr().err.strip().splitlines()[-1] == (
-        "error: --engine ray: expected the package ray; found import of ray halted; None in sys.modules. Install it: "
-        "pip install 'mmer_fairseq[ray]'."
+        "error: --engine ray: expected the package ray; found none that can be imported (import of ray halted; None in "
+        "sys.modules). Install it: pip install 'mmer_fairseq[ray]'."
     )
 
 

@@ -87,8 +87,28 @@ def test_long_traces_have_few_points():
     times, values = main.lines[0].get_data()
     assert 5_000 < len(times) < 15_000
     assert np.array_equal(values, np.floor(times))
-    assert len(main.patches) == 0  # each bar has something that was read
+    assert len(main.patches) == 0  # most of each bar is known
     assert sum(len(each.get_paths()) for each in read.collections) <= 2 * 240
+
+
+def test_unread_stretches_of_long_traces_stay_unread():
+    unread = {100, 200, 201}
+    trace = [
+        Bar(
+            k,
+            k + 1,
+            {} if k in unread else {"joy": 0.5},
+            "",
+            [] if k in unread else ["audio"],
+            (np.arange(2) / 2 + k, np.zeros((2, 2))),
+        )
+        for k in range(480)
+    ]
+    main, read = drawn(trace, kind="trace", end=480.0).axes
+    assert [patch.get_x() for patch in main.patches] == [200]  # hatched
+    filled, empty = read.collections[2:]  # of sound
+    assert len(filled.get_paths()) == 238
+    assert [path.vertices[:, 0].min() for path in empty.get_paths()] == [100, 200]
 
 
 def test_windows_that_overlap_are_averaged_by_their_share():

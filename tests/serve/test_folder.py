@@ -11,7 +11,7 @@ import tempfile
 import pytest
 
 from mmer_fairseq.serve import folder
-from mmer_fairseq.serve.folder import LOCK, Folder, sweep
+from mmer_fairseq.serve.folder import LOCK, PREFIX, Folder, sweep
 from mmer_fairseq.serve.server import listen, serve
 from mmer_fairseq.serve.settings import Settings
 
@@ -31,7 +31,7 @@ def temporary(tmp_path, monkeypatch):
     return tmp_path
 
 
-def left(temporary, name="mmer-serve-left", mode=0o700):
+def left(temporary, name=f"{PREFIX}left", mode=0o700):
     """A folder as a killed server leaves it."""
     path = temporary / name
     path.mkdir()
@@ -65,7 +65,7 @@ def test_serving_begins_with_it(temporary, predictor, monkeypatch):
 
     monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    left(temporary)
+    left(temporary, mode=0o2700)  # where new folders take their group
     with listen("127.0.0.1", 0) as sock:
         serve(predictor, Settings(), sock, "127.0.0.1", (), "auto")
     assert list(temporary.iterdir()) == []
@@ -83,12 +83,13 @@ def test_a_living_server_keeps_its_folder(temporary):
 
 def test_what_is_not_ours_stays(temporary, monkeypatch):
     target = left(temporary, "precious")
-    (temporary / "mmer-serve-link").symlink_to(target)
-    (temporary / "mmer-serve-file").touch()
-    os.mkfifo(temporary / "mmer-serve-pipe")
-    left(temporary, "mmer-serve-open", 0o777)
-    (left(temporary, "mmer-serve-bare") / LOCK).unlink()
-    linked = left(temporary, "mmer-serve-linked") / LOCK
+    (temporary / f"{PREFIX}link").symlink_to(target)
+    (temporary / f"{PREFIX}file").touch()
+    os.mkfifo(temporary / f"{PREFIX}pipe")
+    left(temporary, f"{PREFIX}open", 0o777)
+    (left(temporary, f"{PREFIX}bare") / LOCK).unlink()
+    left(temporary, "mmer-serve-00000000-other")  # of another machine
+    linked = left(temporary, f"{PREFIX}linked") / LOCK
     linked.unlink()
     linked.symlink_to(target / LOCK)
     before = sorted(temporary.rglob("*"))

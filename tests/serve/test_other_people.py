@@ -56,6 +56,23 @@ def test_wishes_that_no_page_makes(client, films, wish):
     assert client.ask("POST", f"/api/uploads/{id}/predict", wish.encode()).status == 400
 
 
+def test_faces_lie_in_the_folder_of_the_upload(client, films, monkeypatch):
+    from mmer_fairseq.faces import clip_faces
+
+    real, folders = clip_faces.find, []
+
+    def find(task, *rest):
+        folders.append(task.folder)
+        return real(task, *rest)
+
+    monkeypatch.setattr(clip_faces, "find", find)
+    monkeypatch.setattr(client.pages.work, "faces", "centre")
+    id = client.take(films("a.mp4", 12))
+    assert client.predict(id)[-1]["type"] == "done"
+    assert folders
+    assert all(client.pages.uploads.get(id).folder in folder.parents for folder in folders)
+
+
 def test_the_folder_is_private(client):
     root = client.pages.uploads.root
     assert stat.S_IMODE(root.stat().st_mode) == 0o700

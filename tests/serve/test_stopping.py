@@ -12,6 +12,8 @@ import pytest
 import soundfile
 
 from mmer_fairseq import load
+from mmer_fairseq.serve import app
+from mmer_fairseq.serve.uploads import RUNS
 
 LATE = {
     "type": "stopped",
@@ -127,9 +129,7 @@ def test_who_waits_for_a_drawing_holds_nobody_up(client, films, unseekable, unti
     id = client.take(films("a.mp4", 12))
     path = f"/api/uploads/{id}/results/{client.predict(id, window=2)[0]['run']}/png"
     said = []
-    waiting = [
-        threading.Thread(target=lambda: said.append(client.ask("GET", path).status)) for _ in range(45)
-    ]
+    waiting = [threading.Thread(target=lambda: said.append(client.ask("GET", path))) for _ in range(45)]
     for thread in waiting:  # more than the server has threads
         thread.start()
     until(lambda: client.pages.uploads.get(id).busy)
@@ -139,5 +139,41 @@ def test_who_waits_for_a_drawing_holds_nobody_up(client, films, unseekable, unti
     assert client.ask("POST", f"/api/uploads/{id}/remove").status == 204  # which ends the drawing
     for thread in waiting:
         thread.join(20)
-    assert set(said) <= {422, 404}
+    assert {answer.status for answer in said} <= {422, 404}
+    assert {answer.error for answer in said if answer.status == 422} == {REMOVED}
     assert len(said) == 45
+
+
+REMOVED = "a.mp4: expected a result that the server still holds; found one that was removed. Predict again."
+
+
+def test_a_result_that_is_removed_while_it_is_drawn(client, films, monkeypatch):
+    from mmer_fairseq.plots import canvas
+
+    id = client.take(films("a.mp4", 12))
+    path = f"/api/uploads/{id}/results/{client.predict(id, window=2)[0]['run']}/png"
+    upload = client.pages.uploads.get(id)
+    (run,) = upload.runs.values()
+    real = canvas.save
+
+    def late(figure, file):
+        for other in range(RUNS):
+            upload.keep(other, SimpleNamespace(ended=True, folder=file.parent / "none", cancel=lambda: None))
+        assert not file.parent.exists()
+        real(figure, file)
+        assert file.exists()
+
+    monkeypatch.setattr(canvas, "save", late)
+    assert client.ask("GET", path).error == REMOVED
+    assert not run.folder.exists()
+
+
+def test_looking_through_a_file_is_late(client, films, monkeypatch):
+    monkeypatch.setattr(app, "_LOOK", 0.0)
+    answer = client.upload(films("a.mp4", 12))
+    assert (answer.status, answer.error) == (
+        422,
+        "a.mp4: expected a file that can be looked through in 0 seconds; found one that takes longer. Convert it, or "
+        "cut it in parts.",
+    )
+    assert len(client.pages.uploads) == 0

@@ -262,12 +262,21 @@ def test_fine_tuning_may_see_more_pictures_a_second(toy, caplog):
     state = task(toy, frame_rate=2.0).state_dict()
     finer = task(toy, frame_rate=8.0)
     finer.continue_from(state, fine_tuning=True)
-    assert "video: fine-tuned at 8 pictures a second, trained at 2" in caplog.text
+    assert "video: fine-tuned on 8 pictures a second, trained on 2 pictures a second" in caplog.text
     assert state["streams"]["video"]["rate"] == 2.0
     with pytest.raises(
         InputError, match=r"video stream: expected the checkpoint's rate in Hz \(2.0\); found 8.0"
     ):
         finer.continue_from(state, fine_tuning=False)
+
+
+def test_a_rate_that_was_not_given_is_told_in_words(toy, caplog):
+    state = task(toy, modalities="video", video_encoder="face_pixels").state_dict()
+    assert state["streams"]["video"]["rate"] in (0.0, 2.0)
+    state["streams"]["video"]["rate"] = 0.0
+    finer = task(toy, modalities="video", video_encoder="face_pixels", frame_rate=8.0)
+    finer.continue_from(state, fine_tuning=True)
+    assert "video: fine-tuned on 8 pictures a second, trained on every picture" in caplog.text
 
 
 def test_another_criterion_is_refused(toy):
@@ -356,3 +365,24 @@ def test_one_half_precision_at_a_time(toy, monkeypatch):
     assert str(error.value) == (
         "--autocast-bf16: expected no other flag of half precision beside it; found --fp16. Leave one of them out."
     )
+
+
+def test_a_checkpoint_that_saw_copies_of_missing_faces_is_told_of(toy, tmp_path, caplog):
+    shutil.copytree(toy, tmp_path / "toy")
+    description = tmp_path / "toy" / "corpus.yaml"
+    flags = {"modalities": "video", "video_encoder": "face_pixels", "labels": "emotion"}
+    old = task(tmp_path / "toy", **flags).state_dict()
+    del old["reading"]["streams"]["video"]["options"]["hold_gaps"]
+    with caplog.at_level("WARNING"):
+        task(tmp_path / "toy", **flags).load_state_dict(old)  # its videos are files
+        assert "video: this version leaves out pictures" not in caplog.text
+        description.write_text(description.read_text() + "pictures: {clock: clip}\n")
+        faces = task(tmp_path / "toy", **flags)
+        faces.continue_from(faces.state_dict(), fine_tuning=False)
+        faces.continue_from(old, fine_tuning=True)
+        assert "video: this version leaves out pictures" not in caplog.text
+        faces.load_state_dict(old)
+        assert "video: this version leaves out pictures that are missing; the one that trained" in caplog.text
+        caplog.clear()
+        faces.continue_from(old, fine_tuning=False)
+        assert "and so does mmer predict with it" in caplog.text

@@ -189,7 +189,7 @@ function paint() {
   if (!clocked) panels.showTable(model, segments, base?.segments, state.chosen, (k) => { state.chosen = k; refresh(); });
   if (start) panels.showSwitches(model, start.missing, state.without, toggle);
   else panels.syncSwitches(state.without);
-  const end = running ? "running" : result.done && base?.done ? "done" : "stopped";
+  const end = state.running ? "running" : result.done && base?.done ? "done" : "stopped";
   panels.showComparison(model, state.without, segments, base && segments.length ? base.segments : null, end);
   panels.showDownloads(clip.id, result.done && segments.length ? result.run : "", clocked);
   const notes = [...(result.done?.notes || []), ...segments.flatMap((each) => each.notes)];
