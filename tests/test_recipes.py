@@ -54,6 +54,7 @@ RECIPES = {
     "mme2e/lf_transformer.sh": ONE_EPOCH,
     "mme2e/mesm.sh": END_TO_END,
     "mme2e/mme2e.sh": END_TO_END,
+    "mme2e/toy.sh": END_TO_END,
     "sse_ft/iemocap.sh": ["--labels", "emotion", *NARROW],
     "sse_ft/meld.sh": ["--labels", "emotion", *NARROW],
     "sse_ft/mosei.sh": ["--labels", "sentiment", *NARROW],
@@ -67,6 +68,7 @@ ENVIRONMENT = {
     "facialmmt/vision.sh": {"UPDATES": "3"},
     "jmt/biovid.sh": {"LABELS": "emotion", "MODALITIES": "video,audio"},
     "mme2e/lf_transformer.sh": {"FEATURES": "audio=stored,text=stored_text"},
+    "mme2e/toy.sh": {"FIRST": "1", "SECOND": "1"},
 }
 SOURCED = {f"{folder}/recipe.sh" for folder in ("auxformer", "facialmmt", "jmt", "mme2e", "sse_ft")}
 #: The yes/no labels of the corpora that a recipe is for, by the name that their importers give the label space.

@@ -232,10 +232,13 @@ class Medium:
 
     def damaged(self, what: str) -> InputError:
         """The error for data that cannot be decoded."""
+        why = "damaged"
+        if "Invalid argument" in what:  # what libav says of pictures beyond LIMITS, too
+            why += f", or a picture of more than {PIXELS // 1_000_000} million pixels"
         return InputError.of(
             where=self.at,
             expected="a file that decodes without a fault",
-            found=f"{what} near {max(self.now, 0.0):.2f} s (damaged)",
+            found=f"{what} near {max(self.now, 0.0):.2f} s ({why})",
             remedy="copy or download the file again, or write it anew with a media tool",
         )
 

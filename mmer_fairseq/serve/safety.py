@@ -15,6 +15,7 @@ from pathlib import Path
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.media import files
 from mmer_fairseq.media.medium import LIMITS, PIXELS, has_flag
+from mmer_fairseq.media.stopping import check
 from mmer_fairseq.predict.files import SUBTITLES, TEXT, Found, look
 
 MEDIA = tuple(sorted({suffix for kind in files.KINDS for suffix in kind.suffixes} - {".dat", ".gif"}))
@@ -131,6 +132,7 @@ def _check_demuxer(path: Path, name: str, most: float) -> None:
             sizes = [(s.codec_context.width, s.codec_context.height) for s in shown]
             begin = (container.start_time or 0) / av.time_base
             for packet in container.demux(*container.streams.audio, *container.streams.video):
+                check()
                 if packet.pts is not None and packet.time_base is not None:
                     last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base) - begin)
     except (av.FFmpegError, AttributeError) as error:
