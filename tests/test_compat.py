@@ -120,6 +120,7 @@ def test_an_epoch_without_a_number_does_not_forget_the_best_one(tmp_path, monkey
         get_num_updates=lambda: 1,
         save_checkpoint=lambda file, extra: Path(file).write_text(str(extra["val_loss"])),
     )
+    # set and taken away: what earlier tests left there comes back after this one
     monkeypatch.setattr(checkpoint_utils.save_checkpoint, "best", values[0], raising=False)
     monkeypatch.delattr(checkpoint_utils.save_checkpoint, "best")
     compat.EARLY_STOP.clear()

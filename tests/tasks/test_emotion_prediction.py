@@ -272,7 +272,6 @@ def test_fine_tuning_may_see_more_pictures_a_second(toy, caplog):
 
 def test_a_rate_that_was_not_given_is_told_in_words(toy, caplog):
     state = task(toy, modalities="video", video_encoder="face_pixels").state_dict()
-    assert state["streams"]["video"]["rate"] in (0.0, 2.0)
     state["streams"]["video"]["rate"] = 0.0
     finer = task(toy, modalities="video", video_encoder="face_pixels", frame_rate=8.0)
     finer.continue_from(state, fine_tuning=True)
