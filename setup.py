@@ -25,7 +25,9 @@ setup(
         'numpy<1.24; python_version < "3.11"',
         "torch>=2.6",
         "torchvision",
-        "av>=12",
+        # 17.1: a limit on pictures while a file is opened; older ones crash with it and go without (media/medium.py)
+        'av>=12; python_version < "3.11"',
+        'av>=17.1; python_version >= "3.11"',
         "matplotlib",
         "pillow",
         "pyyaml",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Callable
@@ -107,7 +108,7 @@ def _check_medium(clip: Clip, modality: str, decode: bool, text_form: str, optio
     if modality == "video" and is_picture_folder(path):
         return _check_folder(clip, path, decode, clip.rate or options.picture_rate)
     read = sound_seconds if modality == "audio" else _video_seconds
-    seconds = _header(read, path)
+    seconds = _header(read, path, _stamp(path))
     if seconds is None:
         seconds = read(path, where=clip.where)  # once more, for a message that names the row
     start, end = span(clip.start, clip.end, seconds, f"{clip.where}: {path}")
@@ -125,9 +126,20 @@ def _check_folder(clip: Clip, path: str, decode: bool, rate: float) -> float:
     return min(seconds, seconds if end is None else end) - (start or 0.0)
 
 
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    try:
+        file = os.stat(path)
+    except OSError:
+        return None
+    return file.st_ino, file.st_mtime_ns, file.st_size
+
+
 @lru_cache(maxsize=4096)
-def _header(read: Callable[..., float], path: str) -> float | None:
-    """Seconds of a medium, read once however many clips are cut from it; None where it has a fault."""
+def _header(read: Callable[..., float], path: str, stamp: tuple[int, int, int] | None) -> float | None:
+    """Seconds of a medium, read once however many clips are cut from it; None where it has a fault.
+
+    ``stamp`` is part of the key: a file that has been mended since is read anew.
+    """
     try:
         return read(path)
     except InputError:

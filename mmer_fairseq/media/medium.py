@@ -25,6 +25,8 @@ _STEPS_BACK = (0.0, 2.0, 10.0, None)
 PIXELS = 8192 * 8192
 #: For libav, which decodes the first pictures of some files already when it opens them.
 LIMITS = {"max_pixels": str(PIXELS)}
+# From here on PyAV frees no memory that is not its own where options meet a file whose tracks are found late (FLV).
+_SAFE_OPTIONS = (17, 1)
 
 _NAMES = {"video": "picture", "audio": "sound"}
 
@@ -57,7 +59,7 @@ class Medium:
     def _open(self) -> None:
         # "file:" keeps libav from reading a colon in a path as a protocol.
         name = f"file:{os.fspath(self._path)}"
-        self.container = self._av.open(name, options=dict(LIMITS), metadata_errors="ignore")
+        self.container = self._av.open(name, options=limits(self._av), metadata_errors="ignore")
         # Time 0 is where the earliest track starts (broadcast streams start anywhere). Not before 0: what
         # lies there is an encoder's run-in, which decoders drop.
         self._zero = max(0.0, (self.container.start_time or 0) / 1e6)
@@ -249,6 +251,12 @@ def _frame_seconds(track: Any, frame: Any) -> float:
     if frame.duration:
         return float(frame.duration * frame.time_base)
     return float(1 / (track.average_rate or track.guessed_rate or 25))
+
+
+def limits(av: Any) -> dict[str, str]:
+    """:data:`LIMITS` as the ``options`` of ``av.open``; none where PyAV is too old: then decoding alone is limited."""
+    version = tuple(int(number) for number in av.__version__.split(".")[:2])
+    return dict(LIMITS) if version >= _SAFE_OPTIONS else {}
 
 
 def has_flag(track: Any, name: str) -> bool:

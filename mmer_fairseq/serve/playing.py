@@ -31,14 +31,14 @@ def repack(path: Path) -> bool:
     """
     import av
 
-    from mmer_fairseq.media.medium import LIMITS
+    from mmer_fairseq.media.medium import limits
     from mmer_fairseq.media.stopping import check
 
     if path.suffix not in (".webm", ".weba", ".mkv", ".mka"):
         return False
     part = path.with_name(f"part{path.suffix}")
     try:
-        with av.open(f"file:{path}", options=dict(LIMITS), metadata_errors="ignore") as source:
+        with av.open(f"file:{path}", options=limits(av), metadata_errors="ignore") as source:
             if source.duration or "matroska" not in source.format.name:
                 return False
             with av.open(str(part), "w", format="matroska" if path.suffix[:3] == ".mk" else "webm") as target:

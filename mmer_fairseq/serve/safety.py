@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mmer_fairseq.errors import InputError
 from mmer_fairseq.media import files
-from mmer_fairseq.media.medium import LIMITS, PIXELS, has_flag
+from mmer_fairseq.media.medium import PIXELS, has_flag, limits
 from mmer_fairseq.media.stopping import check
 from mmer_fairseq.predict.files import SUBTITLES, TEXT, Found, look
 
@@ -125,9 +125,11 @@ def _check_demuxer(path: Path, name: str, most: float) -> None:
     last = 0.0
 
     # opening decodes the first pictures of some kinds (PNG in QuickTime), so their limit is given to libav as well
-    options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file", **LIMITS}
+    allowed = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     try:
-        with av.open(f"file:{path}", options=options, metadata_errors="ignore") as container:
+        with av.open(
+            f"file:{path}", options=limits(av), container_options=allowed, metadata_errors="ignore"
+        ) as container:
             shown = [s for s in container.streams.video if not has_flag(s, "attached_pic")]
             sizes = [(s.codec_context.width, s.codec_context.height) for s in shown]
             begin = (container.start_time or 0) / av.time_base

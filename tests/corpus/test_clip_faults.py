@@ -62,6 +62,16 @@ def test_the_times_of_the_clip_count(media: Path) -> None:
     assert look(clip(audio=media / "a.wav", start=0.5, end=1.0)).seconds == pytest.approx(0.5)
 
 
+def test_a_mended_file_is_read_anew(tmp_path: Path, kit) -> None:
+    found = clip(audio=tmp_path / "a.wav")
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    assert len(look(found).faults) == 1
+    kit.wav(tmp_path / "a.wav", seconds=2.0)
+    assert look(found).seconds == pytest.approx(2.0)
+    kit.wav(tmp_path / "a.wav", seconds=3.0)
+    assert look(found).seconds == pytest.approx(3.0)
+
+
 def test_stored_features_are_no_media() -> None:
     found = look(clip(audio="store:x", text="store:y"))
     assert found.faults == []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -158,3 +159,12 @@ def test_only_so_many_scans_are_remembered(tmp_path: Path, kit, monkeypatch):
             pass
     kept = [Path(path).name for path, *_ in medium_room._SCANNED]
     assert kept == ["b.ts", "c.ts"]
+
+
+@pytest.mark.parametrize(
+    ("version", "limited"), [("12.3.0", False), ("17.0.1", False), ("17.1.0", True), ("18.2.0rc1", True)]
+)
+def test_limits_only_where_pyav_stands_them(version: str, limited: bool):
+    assert medium_room.limits(SimpleNamespace(__version__=version)) == (
+        dict(medium_room.LIMITS) if limited else {}
+    )
