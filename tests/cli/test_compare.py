@@ -75,7 +75,7 @@ def test_killed_and_begun_again_gives_the_same_numbers(corpus, tmp_path):
         [sys.executable, "-m", "mmer_fairseq.cli.main", *words("cut")], stderr=subprocess.DEVNULL
     )
     run = tmp_path / "cut" / "lf_rnn" / "seed-1"
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600
     while not (run / "checkpoint_last.pt").exists() and process.poll() is None and time.monotonic() < until:
         time.sleep(0.01)
     process.kill()
