@@ -6,8 +6,8 @@
 # An hour or two on one core; run again, it goes on where it stopped. Reads from the environment:
 #   OUT     folder of the run (runs/mme2e/toy)
 #   SEED    of both trainings (1)
-#   FIRST   epochs at two pictures a second (20)
-#   SECOND  epochs at eight (16)
+#   FIRST   epochs at two pictures a second (20; for 90 clips 40)
+#   SECOND  epochs at eight (16; for 90 clips 30)
 #   SPLIT   the split to report (test)
 # Run it from the folder that holds mmer_fairseq.
 set -euo pipefail
