@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the virtual environment in $VENV (.venv) with the versions of constraints.txt. Needs Python 3.11 or later,
-# a C++ compiler (fairseq is built from source, about four minutes), and 7 GB of disk; while pip loads, 10 GB.
+# a C++ compiler (fairseq is built from source, about four minutes), and 7 GB of disk, and more while pip loads.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 VENV=${VENV:-.venv}

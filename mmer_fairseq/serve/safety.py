@@ -124,7 +124,8 @@ def _check_demuxer(path: Path, name: str, most: float) -> None:
 
     last = 0.0
 
-    # opening decodes the first pictures of some kinds (PNG in QuickTime), so their limit is given to libav as well
+    # Opening decodes the first pictures of some kinds (PNG in QuickTime), so their limit is given to libav as well; it
+    # does not reach kinds whose tracks are found late (FLV). What is allowed goes another way: see media.medium.limits.
     allowed = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     try:
         with av.open(

@@ -85,5 +85,9 @@ def test_disks_without_locks_are_worked_on(tmp_path, monkeypatch):
 
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "store").write_text("")
-    with pytest.raises(InputError, match="store"), locked(tmp_path / "store", other="x", instead="y"):
+    with pytest.raises(InputError) as caught, locked(tmp_path / "store", other="x", instead="y"):
         pytest.fail("a file cannot be locked as a folder")
+    assert str(caught.value) == (
+        f"{tmp_path / 'store'}: expected room on the disk and permission to write; found File exists. "
+        "Mend it and run the same command again."
+    )
